@@ -1,0 +1,82 @@
+"""Policies that do not learn: random, popularity, cosine."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from envs.slates import random_slate, top_k
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoSettings:
+    """A policy without settings."""
+
+
+class _Fixed:
+    """A policy that is what it is."""
+
+    Settings: ClassVar[type[NoSettings]] = NoSettings
+    METRICS: ClassVar[tuple[Metric, ...]] = ()
+    NEEDS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: NoSettings,
+        *,
+        device: torch.device,
+        seed: int,
+        num_users: int,
+        num_steps: int,
+    ) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def update(self, transition: Transition) -> Tensors:
+        """Learn nothing."""
+        return {}
+
+    def state_dict(self) -> Tensors:
+        """Return the random stream."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on with a saved random stream."""
+        self.generator.set_state(tensors["generator"].cpu())
+
+
+class Random(_Fixed):
+    """Show K candidates at random."""
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return uniform slates, (B, K)."""
+        batch = len(observation["candidates"])
+        return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
+
+
+class Popularity(_Fixed):
+    """Show the K most popular candidates."""
+
+    NEEDS: ClassVar[tuple[str, ...]] = ("popularity",)
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return the K highest of ``popularity``, (B, K)."""
+        return top_k(observation["popularity"], self.spec.slate_size)
+
+
+class Cosine(_Fixed):
+    """Show the K candidates nearest to the user's profile: retrieval without learning.
+
+    The profile is the first D entries of ``user``, in the space of the item features.
+    """
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return the K highest cosines of profile and candidate, (B, K)."""
+        candidates_BMD = observation["candidates"]
+        profile_BD = observation["user"][:, : candidates_BMD.shape[-1]]
+        cosine_BM = torch.cosine_similarity(profile_BD.unsqueeze(1), candidates_BMD, dim=-1)
+        return top_k(cosine_BM, self.spec.slate_size)

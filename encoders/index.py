@@ -1,0 +1,191 @@
+"""Exact retrieval by cosine."""
+
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from encoders.errors import UsageError
+
+SCORES_AT_ONCE = 2**24
+"""Scores (queries × items) held in memory at a time: 64 MiB of float32."""
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+class CosineIndex:
+    """Find the items whose vectors have the largest cosine with a query, exactly, on any torch device.
+
+    Items and queries are scaled to unit length. A zero query has cosine 0 with every item.
+
+    Args:
+        vectors: one row an item, (N, D), numpy or torch; its row is the item's id.
+        device: where to search; by default where ``vectors`` are.
+
+    Raises:
+        UsageError: no matrix, no rows, a row that is zero or not finite.
+    """
+
+    def __init__(
+        self, vectors: npt.NDArray[Any] | torch.Tensor, device: torch.device | str | None = None
+    ) -> None:
+        items_ND = torch.as_tensor(vectors).detach().to(device=device, dtype=torch.float32)
+        if items_ND.ndim != 2 or 0 in items_ND.shape:
+            raise UsageError(f"the index wants vectors (N, D), not the shape {tuple(items_ND.shape)}")
+        lengths_N = items_ND.norm(dim=1)
+        bad = torch.nonzero(~(lengths_N > 0) | ~torch.isfinite(lengths_N))
+        if len(bad):
+            raise UsageError(
+                f"the vector of item {int(bad[0])} is zero or not finite; drop or re-encode the item"
+            )
+        self._vectors_ND: torch.Tensor = (items_ND / lengths_N[:, None]).contiguous()
+
+    @property
+    def vectors(self) -> torch.Tensor:
+        """The items' unit vectors, float32 (N, D), on the index's device."""
+        return self._vectors_ND
+
+    def __len__(self) -> int:
+        """Return the number of items N."""
+        return len(self._vectors_ND)
+
+    @overload
+    def search(
+        self, queries: torch.Tensor, k: int, exclude: torch.Tensor | npt.NDArray[Any] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    @overload
+    def search(
+        self, queries: npt.NDArray[Any], k: int, exclude: torch.Tensor | npt.NDArray[Any] | None = None
+    ) -> tuple[Ids, Floats]: ...
+
+    def search(
+        self,
+        queries: torch.Tensor | npt.NDArray[Any],
+        k: int,
+        exclude: torch.Tensor | npt.NDArray[Any] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor] | tuple[Ids, Floats]:
+        """Return the ``k`` nearest items of each query, nearest first, equal scores by lower id.
+
+        Args:
+            queries: (B, D), numpy or torch; the answer is of the same kind.
+            k: how many, from 1 to N.
+            exclude: items not to return: a bool mask (B, N), or item ids (B, E), padded with -1.
+
+        Returns:
+            ids, int64 (B, k), and cosines, float32 (B, k). Where fewer than ``k`` items are left, the row
+            ends in ids -1 with scores -inf.
+
+        Raises:
+            UsageError: a wrong shape, ``k`` out of range, a query that is not finite, or the id of no item.
+        """
+        queries_BD = self._check_queries(queries, k)
+        excluded = self._check_exclude(exclude, len(queries_BD))
+        rows = max(1, SCORES_AT_ONCE // len(self))
+        parts = []
+        for start in range(0, max(1, len(queries_BD)), rows):
+            part = slice(start, start + rows)
+            scores_BN = queries_BD[part] @ self._vectors_ND.T
+            if excluded is not None:
+                exclude_(scores_BN, excluded[part])
+            parts.append(top_k(scores_BN, k))
+        ids_Bk, scores_Bk = (
+            parts[0] if len(parts) == 1 else (torch.cat(column) for column in zip(*parts, strict=True))
+        )
+        if isinstance(queries, torch.Tensor):
+            return ids_Bk, scores_Bk
+        return ids_Bk.cpu().numpy(), scores_Bk.cpu().numpy()
+
+    def _check_queries(self, queries: torch.Tensor | npt.NDArray[Any], k: int) -> torch.Tensor:
+        """Return the queries as unit rows on the index's device."""
+        count, width = self._vectors_ND.shape
+        if not 1 <= k <= count:
+            raise UsageError(f"k is {k}; it must be from 1 to the number of items, {count}")
+        queries_BD = torch.as_tensor(queries).detach().to(device=self._vectors_ND.device, dtype=torch.float32)
+        if queries_BD.ndim != 2 or queries_BD.shape[1] != width:
+            raise UsageError(f"queries have shape {tuple(queries_BD.shape)}; this index wants (B, {width})")
+        if not torch.isfinite(queries_BD).all():
+            row = int(torch.nonzero(~torch.isfinite(queries_BD).all(dim=1))[0])
+            raise UsageError(f"query {row} is not finite; check how user vectors are updated")
+        return torch.nn.functional.normalize(queries_BD, dim=1)
+
+    def _check_exclude(
+        self, exclude: torch.Tensor | npt.NDArray[Any] | None, queries: int
+    ) -> torch.Tensor | None:
+        """Return the mask or ids on the index's device; None where nothing is excluded."""
+        if exclude is None:
+            return None
+        excluded = torch.as_tensor(exclude).to(self._vectors_ND.device)
+        is_mask = excluded.dtype == torch.bool
+        if excluded.ndim != 2 or len(excluded) != queries or (is_mask and excluded.shape[1] != len(self)):
+            raise UsageError(
+                f"exclude has shape {tuple(excluded.shape)}; it must be a bool mask ({queries}, {len(self)}) "
+                f"or item ids ({queries}, E) padded with -1"
+            )
+        if is_mask:
+            return excluded
+        if excluded.is_floating_point() or excluded.is_complex():
+            raise UsageError(f"exclude holds {excluded.dtype}; it must be bool or integer")
+        if excluded.numel() == 0:
+            return None
+        excluded = excluded.to(torch.int64)
+        lowest, highest = (int(bound) for bound in torch.aminmax(excluded))
+        if lowest < -1 or highest >= len(self):
+            raise UsageError(
+                f"exclude holds ids from {lowest} to {highest}; items are 0 to {len(self) - 1}, padding is -1"
+            )
+        return excluded
+
+
+def exclude_(scores_BN: torch.Tensor, excluded: torch.Tensor) -> None:
+    """Set the scores of excluded items to -inf, in place.
+
+    Args:
+        scores_BN: float (B, N).
+        excluded: a bool mask (B, N), or int64 ids (B, E) padded with -1.
+    """
+    if excluded.dtype == torch.bool:
+        scores_BN.masked_fill_(excluded, float("-inf"))
+        return
+    # Padding lowers item 0 to at most +inf, that is not at all; no score is read back or written twice.
+    ceiling_BE = torch.where(excluded < 0, float("inf"), float("-inf")).to(scores_BN.dtype)
+    scores_BN.scatter_reduce_(1, excluded.clamp(min=0), ceiling_BE, "amin")
+
+
+def top_k(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids, int64 (B, k), and scores (B, k) of the largest scores; equal ones by lower id.
+
+    An item with the score -inf is never returned: its place holds id -1. ``torch.topk`` leaves open which of
+    equal scores it takes. That matters only where the k-th and the next are equal, and only those rows
+    are ranked again by a key that holds score and id.
+
+    Args:
+        scores_BN: float32 (B, N), without NaN.
+        k: from 1 to N.
+    """
+    width = scores_BN.shape[1]
+    top_scores, top_ids = scores_BN.topk(min(k + 1, width), dim=1)
+    top_ids, by_id = top_ids.sort(dim=1)
+    top_scores, by_score = top_scores.gather(1, by_id).sort(dim=1, descending=True, stable=True)
+    top_ids = top_ids.gather(1, by_score)
+    ids_Bk, scores_Bk = top_ids[:, :k].contiguous(), top_scores[:, :k].contiguous()
+    if k < width:
+        kth_B, next_B = top_scores[:, k - 1], top_scores[:, k]
+        tied = torch.nonzero((kth_B == next_B) & (kth_B > float("-inf"))).squeeze(1)
+        if len(tied):
+            ids_Bk[tied], scores_Bk[tied] = _top_k_by_key(scores_BN[tied], k)
+    ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1)
+    return ids_Bk, scores_Bk
+
+
+def _top_k_by_key(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rank by one int64 a score: its bits, ordered as integers, above the reversed id."""
+    width = scores_BN.shape[1]
+    bits_BN = (scores_BN + 0.0).view(torch.int32)  # adding zero makes -0.0 equal to 0.0
+    ordered_BN = bits_BN ^ ((bits_BN >> 31) & 0x7FFFFFFF)
+    reversed_N = torch.arange(width - 1, -1, -1, device=scores_BN.device)
+    keys_Bk = ((ordered_BN.to(torch.int64) << 32) | reversed_N).topk(k, dim=1).values
+    ids_Bk = width - 1 - (keys_Bk & 0xFFFFFFFF)
+    return ids_Bk, scores_BN.gather(1, ids_Bk)

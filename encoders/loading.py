@@ -1,0 +1,73 @@
+"""Find an encoder by name, folder, hub name or import path."""
+
+from pathlib import Path
+
+from encoders import ENCODERS
+from encoders.errors import UsageError
+from encoders.protocol import Encoder
+from encoders.registry import load_object, lookup, unknown_name
+from encoders.settings import EncoderSettings
+
+
+def load_encoder(
+    name: str,
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    batch_size: int = 64,
+    cache: bool = True,
+) -> Encoder:
+    """Return the encoder called ``name``.
+
+    Args:
+        name: a key of ``ENCODERS``; the local folder of a transformers model; ``"module:Class"``, which is
+            called with an ``EncoderSettings``; or a hub name such as ``"BAAI/bge-small-en-v1.5"``.
+        device: "auto" (CUDA if there is one), "cpu", "cuda", "cuda:N" or "mps".
+        precision: "float32", "bfloat16" or "float16" (GPU only).
+        batch_size: texts in one forward pass.
+        cache: whether vectors are kept on disk, in ``cache_folder()``.
+
+    Raises:
+        UsageError: the name, device or precision is not known here.
+        Failure: the model cannot be had or is broken.
+    """
+    settings = EncoderSettings(device=device, precision=precision, batch_size=batch_size)
+    encoder = _build(name, settings)
+    if not cache:
+        return encoder
+    from encoders.cache import CachedEncoder
+
+    return CachedEncoder(encoder)
+
+
+def _build(name: str, settings: EncoderSettings) -> Encoder:
+    if name in ENCODERS:
+        built: Encoder = lookup("encoder", name, ENCODERS)(settings)
+        return built
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        from encoders.bert import BertEncoder
+
+        return BertEncoder.from_folder(folder, settings)
+    if ":" in name:
+        return _build_own(name, settings)
+    if name.startswith((".", "/", "~")) or "\\" in name:
+        raise UsageError(f'encoder "{name}": there is no such folder; check the path')
+    if "/" in name:
+        from encoders.bert import BertEncoder
+        from encoders.hub import hub_folder
+
+        return BertEncoder.from_folder(hub_folder(name), settings)
+    raise unknown_name("encoder", name, ENCODERS)
+
+
+def _build_own(name: str, settings: EncoderSettings) -> Encoder:
+    """Build a user's own encoder, and say what it lacks."""
+    encoder = load_object("encoder", name)(settings)
+    lacking = [part for part in ("encode", "dim", "fingerprint") if not hasattr(encoder, part)]
+    if lacking:
+        raise UsageError(
+            f'encoder "{name}" lacks {", ".join(lacking)}; see encoders.Encoder for what it needs'
+        )
+    own: Encoder = encoder
+    return own

@@ -1,0 +1,18 @@
+"""Recommendation environments: ``import envs`` registers them with Gymnasium.
+
+    import gymnasium as gym, envs
+    env = gym.make_vec("slatelab/Movies-v0", num_envs=512, as_tensors=True)
+"""
+
+from envs.registration import known_ids, make_simulator, register, simulator_class
+
+ENVIRONMENTS = {
+    "slatelab/Movies-v0": "envs.movies:Movies",
+    "slatelab/MoviesMyopic-v0": "envs.movies:MoviesMyopic",
+}
+"""Id to the class of its simulator. A line here is all that a new environment needs beside its own file."""
+
+for _env_id, _simulator in ENVIRONMENTS.items():
+    register(_env_id, _simulator)
+
+__all__ = ["ENVIRONMENTS", "known_ids", "make_simulator", "register", "simulator_class"]

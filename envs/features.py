@@ -1,0 +1,50 @@
+"""Item features out of text vectors: centred, the leading principal components, unit length."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.errors import UsageError
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents:
+    """An affine map from text vectors to unit feature vectors, fitted on a catalogue.
+
+    Raw BERT vectors share one large common direction, which crowds all cosines; centring takes it off.
+    """
+
+    mean: FloatArray
+    """(E,) mean text vector of the catalogue."""
+    components: FloatArray
+    """(D, E) orthonormal rows, the directions of most variance first."""
+
+    @classmethod
+    def fit(cls, vectors_NE: FloatArray, num_components: int) -> "PrincipalComponents":
+        """Fit on the (N, E) text vectors of a catalogue.
+
+        Raises:
+            UsageError: not 1 <= num_components <= min(N, E).
+        """
+        largest = min(vectors_NE.shape)
+        if not 1 <= num_components <= largest:
+            raise UsageError(
+                f"num_features is {num_components}, but {vectors_NE.shape[0]} items with text vectors of "
+                f"{vectors_NE.shape[1]} numbers give 1 to {largest} principal components"
+            )
+        mean_E = vectors_NE.mean(axis=0, dtype=np.float64)
+        _, _, directions = np.linalg.svd(vectors_NE - mean_E, full_matrices=False)
+        components_DE = directions[:num_components]
+        # A direction's sign is arbitrary: make its largest entry positive, the same on every machine.
+        largest_D = np.abs(components_DE).argmax(axis=1)
+        components_DE = components_DE * np.sign(np.take_along_axis(components_DE, largest_D[:, None], axis=1))
+        return cls(mean_E.astype(np.float32), components_DE.astype(np.float32))
+
+    def __call__(self, vectors_BE: FloatArray) -> FloatArray:
+        """Map text vectors (B, E) to unit feature vectors (B, D); a vector at the mean maps to zero."""
+        projected_BD = (vectors_BE - self.mean) @ self.components.T
+        length_B1 = np.linalg.norm(projected_BD, axis=1, keepdims=True)
+        return (projected_BD / np.maximum(length_B1, 1e-12)).astype(np.float32)

@@ -1,0 +1,100 @@
+"""What agents and environments say to each other: specification, observation, transition, policy.
+
+Shapes: B users at once, M candidates, K slots of a slate, D item features, U user features, R response columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+"""Named tensors which share their leading axis, the users."""
+
+Observation = Tensors
+"""What an agent sees, batched: ``user (B, U)``, ``candidates (B, M, D)``, ``response (B, K, R)``,
+``slate_items (B, K, D)`` and, where the environment has them, ``candidate_ids (B, M)``, ``popularity (B, M)``,
+``budget (B, 1)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """The sizes of an environment, all that an agent needs to build its networks."""
+
+    num_candidates: int
+    """M, candidates offered at each step."""
+    slate_size: int
+    """K, slots of a slate."""
+    num_items: int
+    """Items of the catalogue; ``candidate_ids`` are below it."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Observation key to the shape of one user's entry, without the leading axis B."""
+    response_columns: tuple[str, ...]
+    """Names of the R columns of ``response``; the first is ``click``, the second ``reward``."""
+    neutral_response: tuple[float, ...]
+    """The value of each column that carries no news (such as 3 of 5 stars), for centring."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One step of B users."""
+
+    observation: Observation
+    slate: Tensor
+    """(B, K) int64, positions in the candidate set."""
+    response: Tensor
+    """(B, K, R) float32; column 0 is the click, column 1 the reward."""
+    reward: Tensor
+    """(B,) float32."""
+    discount: Tensor
+    """(B,) float32: 0 where the user left, else 1; every learner multiplies it by its own gamma."""
+    last: Tensor
+    """(B,) bool: the session ended here, whether the user left or time ran out; what follows is another session."""
+    next_observation: Observation
+    """What the same user sees next; the final observation where ``last``."""
+
+
+class Metric(NamedTuple):
+    """A quantity that is logged, declared once beside the code that computes it."""
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    meaning: str
+
+
+class Policy(Protocol):
+    """A reference policy of an environment; it may look inside the simulator."""
+
+    def __call__(self, simulator: Any, state: Tensors) -> Tensor:
+        """Return slates (B, K), positions in the candidate set."""
+
+
+def repeats(slate_BK: Tensor) -> Tensor:
+    """Mark the slots whose position stands earlier in the same slate; they count as empty.
+
+    Args:
+        slate_BK: (B, K) int64 positions.
+
+    Returns:
+        (B, K) bool.
+    """
+    same_BKK = slate_BK.unsqueeze(2) == slate_BK.unsqueeze(1)
+    return same_BKK.tril(diagonal=-1).any(dim=2)
+
+
+def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:
+    """Pick the entries of the slate's candidates.
+
+    Args:
+        values_BM: (B, M) or (B, M, D), an entry for each candidate.
+        slate_BK: (B, K) int64 positions.
+
+    Returns:
+        (B, K) or (B, K, D).
+    """
+    if values_BM.dim() == 2:
+        return values_BM.gather(1, slate_BK)
+    index = slate_BK.unsqueeze(-1).expand(-1, -1, values_BM.shape[-1])
+    return values_BM.gather(1, index)

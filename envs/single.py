@@ -1,0 +1,60 @@
+"""A simulator behind Gymnasium's single interface: a batch of one."""
+
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from encoders.errors import UsageError
+from envs.simulator import Simulator, Split
+from envs.vector import SlateVectorEnv
+
+
+class SlateEnv(gym.Env[Any, Any]):
+    """One user at a time; the same numbers as a `SlateVectorEnv` of one.
+
+    Args:
+        simulator: the kernel.
+        split: whose users are drawn at a reset.
+        render_mode: ``ansi`` renders the last slate as text, or None.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+
+    def __init__(self, simulator: Simulator, *, split: Split = "train", render_mode: str | None = None) -> None:
+        if render_mode not in (None, "ansi"):
+            raise UsageError(f'render mode "{render_mode}" is not offered; use "ansi" or None')
+        self.render_mode = render_mode
+        self.vector = SlateVectorEnv(simulator, 1, split=split, autoreset_mode=AutoresetMode.DISABLED)
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
+        self._shown = ""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin a session; ``options={"users": users}`` says with whom."""
+        super().reset(seed=seed)
+        observation, info = self.vector.reset(seed=seed, options=options)
+        self._shown = "a new session begins"
+        return _first(observation), _first(info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Show one slate of K positions."""
+        observation, reward, left, truncated, info = self.vector.step(np.asarray(action)[None])
+        info = _first(info)
+        self._shown = _describe(info)
+        return _first(observation), float(reward[0]), bool(left[0]), bool(truncated[0]), info
+
+    def render(self) -> Any:
+        """Return the last slate as text, the clicked title marked (``ansi``)."""
+        return self._shown if self.render_mode == "ansi" else None
+
+
+def _first(batched: dict[str, Any]) -> dict[str, Any]:
+    return {name: value[0] for name, value in batched.items()}
+
+
+def _describe(info: dict[str, Any]) -> str:
+    clicks = info["response"][:, 0] > 0
+    lines = (f"{'>' if click else ' '} {title}" for click, title in zip(clicks, info["titles"], strict=True))
+    return "\n".join(lines)

@@ -1,0 +1,219 @@
+"""A simulator behind Gymnasium's vector interface, in numpy or, without leaving the device, in tensors."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from torch import Tensor
+
+from encoders.errors import UsageError
+from envs.interface import Observation, Tensors
+from envs.simulator import Simulator, Split, State
+
+
+class SlateVectorEnv(VectorEnv[Any, Any, Any]):
+    """B users in parallel.
+
+    Autoreset is ``SAME_STEP`` (a session that ends is followed by another user's in the same step, with the last
+    observation in ``info["final_obs"]``) or ``DISABLED`` (reset ended rows with ``options={"reset_mask": mask_B}``).
+
+    Args:
+        simulator: the kernel.
+        num_envs: B.
+        split: whose users are drawn at a reset.
+        as_tensors: take and give tensors on the simulator's device; ``final_obs`` is then a batched dict.
+        autoreset_mode: ``SAME_STEP`` or ``DISABLED``.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        num_envs: int = 1,
+        *,
+        split: Split = "train",
+        as_tensors: bool = False,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    ) -> None:
+        mode = AutoresetMode(autoreset_mode)
+        if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
+            raise UsageError(f"autoreset mode {mode.name} is not offered; use SAME_STEP or DISABLED")
+        if num_envs < 1:
+            raise UsageError(f"num_envs is {num_envs}; at least one user is needed")
+        self.simulator = simulator
+        self.num_envs = num_envs
+        self.split: Split = split
+        self.as_tensors = as_tensors
+        self.autoreset_mode = mode
+        self.metadata = {"autoreset_mode": mode, "render_modes": []}
+        self.single_observation_space = observation_space(simulator)
+        self.single_action_space = action_space(simulator)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.generator = torch.Generator(simulator.device)
+        self.state: State | None = None
+        self.steps_B = torch.zeros(num_envs, dtype=torch.int64, device=simulator.device)
+        self._seeded = False
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begin sessions.
+
+        Args:
+            seed: starts the random stream anew; without one the first reset draws a seed and later ones go on.
+            options: ``users`` (from `sample_users`): who is met, in order; ``reset_mask`` (B,) bool: only these rows.
+        """
+        if isinstance(seed, list):
+            raise UsageError("one seed serves the whole batch: pass reset(seed=int), not a list of seeds")
+        super().reset(seed=seed)
+        options = options or {}
+        unknown = set(options) - {"users", "reset_mask"}
+        if unknown:
+            raise UsageError(f"unknown reset option {sorted(unknown)}; known are users and reset_mask")
+        if seed is not None or not self._seeded:
+            entropy = seed if seed is not None else int(self.np_random.integers(2**63))
+            self.generator.manual_seed(entropy)
+            self._seeded = True
+        rows = self._rows_to_reset(options.get("reset_mask"))
+        self._start(rows, self._tensors(options["users"]) if "users" in options else None)
+        return self._give(self.observation()), self._info({}, torch.zeros_like(self.steps_B, dtype=torch.bool))
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Show slates (B, K); positions outside the candidate set are refused, repeated ones are empty slots."""
+        slate_BK = self._check_actions(actions)
+        if self.state is None:
+            raise UsageError("call reset() before step()")
+        noise = self.simulator.step_noise(self.num_envs, self.generator)
+        shown_BK = self.simulator.candidate_ids(self.state).gather(1, slate_BK)
+        self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
+        self.steps_B = self.steps_B + 1
+        left_B = outcome.left
+        truncated_B = (self.steps_B >= self.simulator.time_limit) & ~left_B
+        last_B = left_B | truncated_B
+        info: dict[str, Any] = {"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            rows = last_B.nonzero().squeeze(1)
+            if len(rows):
+                info["final_obs"] = self.observation()
+                self._start(rows, None)
+        observation = self.observation()
+        info = self._info(info, last_B)
+        if self.as_tensors:
+            return observation, outcome.reward, left_B, truncated_B, info
+        reward_B = outcome.reward.double().cpu().numpy()
+        return self._give(observation), reward_B, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
+
+    def observation(self) -> Observation:
+        """Return what the agents see now, as tensors."""
+        assert self.state is not None
+        return self.simulator.observe(self.state)
+
+    def sample_users(self, number: int, seed: int, split: Split | None = None) -> Tensors:
+        """Draw a panel of users for ``reset(options={"users": panel})``; the same seed draws the same panel."""
+        generator = torch.Generator(self.simulator.device).manual_seed(seed)
+        return self.simulator.sample_users(number, split or self.split, generator)
+
+    def state_dict(self) -> Tensors:
+        """Return everything the future depends on: the users' state, the step counts, the random stream."""
+        if self.state is None:
+            raise UsageError("call reset() before state_dict()")
+        prefixed = {f"state.{name}": value for name, value in self.state.items()}
+        return prefixed | {"steps": self.steps_B, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict` of an environment with the same settings and number of users."""
+        device = self.simulator.device
+        self.state = {
+            name.removeprefix("state."): value.to(device)
+            for name, value in tensors.items()
+            if name.startswith("state.")
+        }
+        self.steps_B = tensors["steps"].to(device)
+        self.generator.set_state(tensors["generator"].cpu())
+        self._seeded = True
+
+    def _rows_to_reset(self, mask: Any) -> Tensor:
+        device = self.simulator.device
+        if mask is None:
+            return torch.arange(self.num_envs, device=device)
+        mask_B = torch.as_tensor(mask, device=device)
+        if mask_B.shape != (self.num_envs,) or mask_B.dtype != torch.bool:
+            raise UsageError(f"reset_mask has to be {self.num_envs} booleans, one for each user")
+        if self.state is None and not bool(mask_B.all()):
+            raise UsageError("the first reset has to start every row; pass no reset_mask")
+        return mask_B.nonzero().squeeze(1)
+
+    def _start(self, rows: Tensor, users: Tensors | None) -> None:
+        number = len(rows)
+        if users is None:
+            users = self.simulator.sample_users(number, self.split, self.generator)
+        for name, value in users.items():
+            if len(value) != number:
+                raise UsageError(f'users["{name}"] holds {len(value)} users, but {number} rows are reset')
+        started = self.simulator.start(users, self.simulator.start_noise(number, self.generator))
+        if self.state is None or number == self.num_envs:
+            self.state = started
+        else:
+            self.state = {name: self.state[name].index_copy(0, rows, started[name]) for name in started}
+        self.steps_B = self.steps_B.index_fill(0, rows, 0)
+
+    def _check_actions(self, actions: Any) -> Tensor:
+        slate_BK = torch.as_tensor(actions, device=self.simulator.device)
+        spec = self.simulator.spec
+        expected = (self.num_envs, spec.slate_size)
+        if slate_BK.shape != expected:
+            raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")
+        if slate_BK.is_floating_point() or slate_BK.is_complex() or slate_BK.dtype == torch.bool:
+            raise UsageError(f"a slate holds integer positions in the candidate set, not {slate_BK.dtype}")
+        if slate_BK.device.type == "cpu" and bool(((slate_BK < 0) | (slate_BK >= spec.num_candidates)).any()):
+            raise UsageError(
+                f"a slate names a position outside the {spec.num_candidates} candidates; "
+                f"positions are 0 to {spec.num_candidates - 1}"
+            )
+        return slate_BK.long()
+
+    def _tensors(self, users: Any) -> Tensors:
+        device = self.simulator.device
+        return {name: torch.as_tensor(value, device=device) for name, value in users.items()}
+
+    def _give(self, observation: Observation) -> Any:
+        if self.as_tensors:
+            return observation
+        return {name: value.cpu().numpy() for name, value in observation.items()}
+
+    def _info(self, info: dict[str, Any], last_B: Tensor) -> dict[str, Any]:
+        if self.as_tensors:
+            return info
+        given = {name: value.cpu().numpy() for name, value in info.items() if name != "final_obs"}
+        if "slate_ids" in given:
+            given["titles"] = self.simulator.titles(given["slate_ids"])
+        if "final_obs" in info:
+            last = last_B.cpu().numpy()
+            final = self._give(info["final_obs"])
+            rows = np.full(self.num_envs, None, dtype=object)
+            for row in last.nonzero()[0]:
+                rows[row] = {name: value[row] for name, value in final.items()}
+            given |= {"final_obs": rows, "_final_obs": last}
+        return given
+
+
+def observation_space(simulator: Simulator) -> gym.spaces.Dict:
+    """Return the flat Dict space of one user's observation."""
+    spec = simulator.spec
+    spaces: dict[str, gym.Space[Any]] = {}
+    for name, shape in spec.shapes.items():
+        if name == "candidate_ids":
+            spaces[name] = gym.spaces.Box(0, spec.num_items - 1, shape, np.int64)
+        else:
+            limit = np.finfo(np.float32).max
+            spaces[name] = gym.spaces.Box(-limit, limit, shape, np.float32)
+    return gym.spaces.Dict(spaces)
+
+
+def action_space(simulator: Simulator) -> gym.spaces.MultiDiscrete:
+    """Return the space of one slate: K positions below M."""
+    spec = simulator.spec
+    return gym.spaces.MultiDiscrete(np.full(spec.slate_size, spec.num_candidates))
