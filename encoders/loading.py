@@ -14,7 +14,7 @@ def load_encoder(
     *,
     device: str = "auto",
     precision: str = "float32",
-    batch_size: int = 64,
+    batch_size: int = 32,
     cache: bool = True,
 ) -> Encoder:
     """Return the encoder called ``name``.

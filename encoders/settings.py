@@ -24,7 +24,7 @@ class EncoderSettings:
     """Where the model runs: "auto" (CUDA if there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps"."""
     precision: str = "float32"
     """Number format of the weights: "float32", "bfloat16" or "float16"; vectors are always float32."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Texts in one forward pass."""
 
     def __post_init__(self) -> None:

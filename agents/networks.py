@@ -1,0 +1,113 @@
+"""Networks that score a candidate for a user: two towers, whose inner products are the outputs."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from envs.interface import Observation, Spec, take_candidates
+
+
+def linear(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
+    """Return a linear layer with weights N(0, gain^2 / inputs) from the generator and zero biases."""
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, device=generator.device)
+    nn.init.normal_(layer.weight, std=gain / inputs**0.5, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ItemInputs:
+    """Pick what an item tower reads out of an observation: features, popularity and id of candidates."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.has_popularity = "popularity" in spec.shapes
+        self.has_ids = "candidate_ids" in spec.shapes
+        self.width = spec.shapes["candidates"][-1] + self.has_popularity
+
+    def __call__(self, observation: Observation, slate_BK: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return features (B, M or K, width) and ids (B, M or K) of all candidates or of a slate's."""
+        features = observation["candidates"]
+        popularity = observation["popularity"] if self.has_popularity else None
+        ids = observation["candidate_ids"] if self.has_ids else None
+        if slate_BK is not None:
+            features = take_candidates(features, slate_BK)
+            popularity = take_candidates(popularity, slate_BK) if popularity is not None else None
+            ids = take_candidates(ids, slate_BK) if ids is not None else None
+        if popularity is not None:
+            features = torch.cat([features, popularity.unsqueeze(-1)], dim=-1)
+        return features, ids
+
+
+class TwoTower(nn.Module):
+    """Score candidates under H heads, and the state alone under S heads.
+
+    Equation:
+        output_h(user, item) = f_h(user) . g(item) / sqrt(R) + b_h(user) + c_h(item)
+
+    Both towers are one hidden layer with LayerNorm and ReLU; the item tower also reads a learnt embedding of the id,
+    and c_h has a bias for every id. The last layers of f, b and c start at zero, so every output does.
+
+    Args:
+        user_width: U.
+        item_width: features of an item.
+        num_items: size of the id table, 0 for none.
+        num_heads: H.
+        num_state_heads: S.
+        hidden: width of the hidden layers; the rank of the inner product is half of it.
+        embedding: width of the id embedding.
+        generator: source of the first weights; decides the device.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_width: int,
+        item_width: int,
+        num_items: int,
+        num_heads: int,
+        num_state_heads: int = 0,
+        hidden: int,
+        embedding: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        device, rank = generator.device, hidden // 2
+        self.num_heads, self.rank = num_heads, rank
+        self.user_hidden = linear(user_width, hidden, generator)
+        self.user_norm = nn.LayerNorm(hidden, device=device)
+        self.user_out = linear(hidden, num_heads * (rank + 1), generator, gain=0.0)
+        self.state_out = linear(hidden, num_state_heads, generator, gain=0.0) if num_state_heads else None
+        self.item_hidden = linear(item_width + (embedding if num_items else 0), hidden, generator)
+        self.item_norm = nn.LayerNorm(hidden, device=device)
+        self.item_out = linear(hidden, rank, generator)
+        self.item_bias = linear(hidden, num_heads, generator, gain=0.0)
+        self.embedding: nn.Embedding | None = None
+        self.id_bias: nn.Embedding | None = None
+        if num_items:
+            self.embedding = skip_init(nn.Embedding, num_items, embedding, device=device)
+            nn.init.normal_(self.embedding.weight, std=0.1, generator=generator)
+            self.id_bias = skip_init(nn.Embedding, num_items, num_heads, device=device)
+            nn.init.zeros_(self.id_bias.weight)
+
+    def users(self, user_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return f (B, H, R), b (B, H) and the state's own outputs (B, S)."""
+        hidden = torch.relu(self.user_norm(self.user_hidden(user_BU)))
+        out = self.user_out(hidden).unflatten(-1, (self.num_heads, self.rank + 1))
+        state = self.state_out(hidden) if self.state_out is not None else hidden[:, :0]
+        return out[..., :-1], out[..., -1], state
+
+    def items(self, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return g (B, M, R) and c (B, M, H)."""
+        if self.embedding is not None and ids_BM is not None:
+            features_BMF = torch.cat([features_BMF, self.embedding(ids_BM)], dim=-1)
+        hidden = torch.relu(self.item_norm(self.item_hidden(features_BMF)))
+        bias = self.item_bias(hidden)
+        if self.id_bias is not None and ids_BM is not None:
+            bias = bias + self.id_bias(ids_BM)
+        return self.item_out(hidden), bias
+
+    def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the outputs (B, H, M) for every user's own candidates, and those for the state (B, S)."""
+        user_BHR, user_bias_BH, state_BS = self.users(user_BU)
+        item_BMR, item_bias_BMH = self.items(features_BMF, ids_BM)
+        product_BHM = torch.bmm(user_BHR, item_BMR.transpose(1, 2)) / self.rank**0.5
+        return product_BHM + user_bias_BH.unsqueeze(2) + item_bias_BMH.transpose(1, 2), state_BS

@@ -1,0 +1,58 @@
+"""A rollout: T consecutive steps of B users, kept on the device in preallocated tensors."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from envs.interface import Tensors
+
+
+class Rollout:
+    """Collect named tensors (B, ...) for T steps.
+
+    Args:
+        length: T.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.size = 0
+        self._columns: Tensors = {}
+
+    def add(self, step: Tensors) -> None:
+        """Append one step; every step has the same names and shapes."""
+        if not self._columns:
+            self._columns = {name: value.new_empty((self.length, *value.shape)) for name, value in step.items()}
+        for name, value in step.items():
+            self._columns[name][self.size] = value
+        self.size += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether T steps are in."""
+        return self.size == self.length
+
+    def take(self) -> Tensors:
+        """Return the full rollout, each tensor (T, B, ...), and start over."""
+        self.size = 0
+        return self._columns
+
+    def state_dict(self) -> Tensors:
+        """Return the steps collected so far; nothing right after `take`."""
+        return {name: value[: self.size].clone() for name, value in self._columns.items() if self.size}
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`."""
+        self.size = 0
+        for step in zip(*tensors.values(), strict=True):
+            self.add(dict(zip(tensors, step, strict=True)))
+
+
+def minibatches(columns: Tensors, size: int, generator: torch.Generator) -> Iterator[Tensors]:
+    """Yield the rows (N, ...) of all columns in random order, `size` at a time; a shorter rest comes last."""
+    number = len(next(iter(columns.values())))
+    order: Tensor = torch.randperm(number, generator=generator, device=generator.device)
+    for start in range(0, number, size):
+        rows = order[start : start + size]
+        yield {name: value[rows] for name, value in columns.items()}

@@ -1,0 +1,43 @@
+"""Turn what a learner holds into flat named tensors and back, to the bit and without executing code."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+
+def flat_module(prefix: str, module: torch.nn.Module) -> dict[str, Tensor]:
+    """Return the weights of a module under ``prefix.``."""
+    return {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
+
+
+def load_module(prefix: str, module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load the weights that `flat_module` gave.
+
+    Raises:
+        ValueError: names or shapes differ.
+    """
+    try:
+        module.load_state_dict(_below(prefix, tensors))
+    except RuntimeError as error:
+        raise ValueError(f"the saved weights do not fit this agent: {' '.join(str(error).split())}") from error
+
+
+def flat_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the moments of an optimiser under ``prefix.``; learning rates are settings and not part of it."""
+    state = optimizer.state_dict()["state"]
+    return {f"{prefix}.{index}.{name}": value for index, entry in state.items() for name, value in entry.items()}
+
+
+def load_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Load the moments that `flat_optimizer` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for path, value in _below(prefix, tensors).items():
+        index, name = path.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}

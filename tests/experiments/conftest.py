@@ -1,0 +1,57 @@
+"""What the tests of `experiments` share: the command line in this process, and a run of the toy."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from experiments.cli import main
+
+TOY = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent", "--device", "cpu"]
+SMALL = [*TOY, "--steps", "2000", "--num-users", "16", "--log-every", "160", "--eval-users", "50"]
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """Return the last line of stderr."""
+        return self.err.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def slatelab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """Return a function that runs a command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run(*arguments: str | Path) -> Result:
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of one finished small run; tests copy it before they change it."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert main(["train", *SMALL, "--out", str(folder)]) == 0
+    return folder

@@ -1,0 +1,132 @@
+"""Settings: which layer wins, and what is refused."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import toy
+
+from encoders.errors import UsageError
+from experiments import config
+from experiments.arguments import parse_train
+from experiments.folder import RunFolder
+from experiments.run import resolve
+
+PAIR = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Various:
+    """One setting of each type."""
+
+    number: float = 1.0
+    count: int = 1
+    flag: bool = False
+    kind: Literal["a", "b"] = "a"
+    maybe: int | None = 3
+    sizes: tuple[int, ...] = (1, 2)
+    place: Path | None = None
+
+
+@pytest.fixture
+def preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {"train": {"steps": 10, "seed": 1}, "env": {"tiring": 0.1}, "agent": {"discount": 0.1}}
+    monkeypatch.setattr(config, "preset_tables", lambda env, agent: tables)
+
+
+@pytest.mark.usefixtures("preset")
+def test_flag_beats_file_beats_preset_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("[train]\nsteps = 20\n[agent]\ndiscount = 0.2\nlearning_rate = 0.2\n")
+    run = parse_train([*PAIR, "--config", str(file), "--agent.learning-rate", "0.3"]).run
+    assert (run.train.num_users, run.train.seed, run.train.steps) == (512, 1, 20)
+    assert run.env.tiring == 0.1
+    assert (run.agent.discount, run.agent.learning_rate) == (0.2, 0.3)
+
+
+def test_file_may_name_the_pair_and_a_flag_may_name_another(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('[train]\nenv = "toy:Toy-v0"\nagent = "toy:ToyAgent"\n')
+    assert isinstance(parse_train(["--config", str(file)]).run.agent, toy.ToyAgentSettings)
+    assert parse_train(["--config", str(file), "--agent", "random"]).run.train.agent == "random"
+
+
+def test_encoder_flag_sets_the_setting_of_the_environment() -> None:
+    assert parse_train([*PAIR, "--encoder", "tiny"]).run.env.encoder == "tiny"
+
+
+def test_encoder_flag_is_refused_where_no_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class NoText:
+        """No setting `encoder`."""
+
+    monkeypatch.setattr(toy.Toy, "Settings", NoText)
+    with pytest.raises(UsageError, match="reads no text"):
+        parse_train([*PAIR, "--encoder", "tiny"])
+
+
+def test_written_configuration_gives_the_same_settings(tmp_path: Path) -> None:
+    run = parse_train([*PAIR, "--agent.mode", "x", "--seed", "4"]).run
+    RunFolder(tmp_path / "run").create(run)
+    again = parse_train(["--config", str(tmp_path / "run" / "config.toml")]).run
+    assert again == run
+
+
+@pytest.mark.usefixtures("preset")
+def test_python_layers_are_the_same_as_the_command_line() -> None:
+    run = resolve({"train": {"env": "toy:Toy-v0", "agent": "toy:ToyAgent", "steps": 30}})
+    assert (run.train.steps, run.train.seed, run.agent.discount) == (30, 1, 0.1)
+
+
+def test_toml_values_become_the_annotated_types() -> None:
+    values = {"number": 2, "sizes": [3], "place": "a/b", "maybe": "None", "kind": "b"}
+    built = config.build(Various, "env", {"env": values})
+    assert built == Various(number=2.0, sizes=(3,), place=Path("a/b"), maybe=None, kind="b")
+    assert isinstance(built.number, float)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number", "x"),
+        ("number", True),
+        ("count", 1.5),
+        ("count", True),
+        ("flag", 1),
+        ("kind", "c"),
+        ("maybe", "x"),
+        ("sizes", ["x"]),
+        ("sizes", 3),
+        ("place", 3),
+    ],
+)
+def test_value_of_the_wrong_type_is_named(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"\[env\] {name} is .*expected"):
+        config.build(Various, "env", {"env": {name: value}})
+
+
+def test_unknown_setting_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r'\[env\] unknown setting "nunber"; did you mean "number"\?'):
+        config.build(Various, "env", {"env": {"nunber": 1}})
+
+
+def test_unknown_table_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match='unknown table "agnt"; did you mean "agent"'):
+        config.parse_tables("[agnt]\nx = 1\n", "my.toml")
+
+
+def test_every_shipped_preset_builds() -> None:
+    import importlib.resources
+
+    from agents import AGENTS
+    from envs import ENVIRONMENTS
+
+    presets = importlib.resources.files("experiments") / "presets"
+    names = {entry.name for entry in presets.iterdir() if entry.name.endswith(".toml")} if presets.is_dir() else set()
+    pairs = {f"{config.short_name(env)}--{agent}.toml": (env, agent) for env in ENVIRONMENTS for agent in AGENTS}
+    assert names <= pairs.keys()
+    for name in names:
+        env, agent = pairs[name]
+        run = resolve({"train": {"env": env, "agent": agent}})
+        assert run.train.env == env

@@ -1,0 +1,65 @@
+"""Estimates against numbers computed by hand and against scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments import statistics
+from experiments.statistics import Sample, mean_sample
+
+
+def test_gini_of_equal_counts_is_zero_and_of_one_taker_is_one_less_a_share() -> None:
+    assert statistics.gini(np.array([3.0, 3.0, 3.0])) == 0.0
+    assert statistics.gini(np.array([0.0, 0.0, 0.0, 5.0])) == pytest.approx(0.75)
+    # Sorted 1, 2, 3: (-2*1 + 0*2 + 2*3) / (3 * 6) = 4/18.
+    assert statistics.gini(np.array([3.0, 1.0, 2.0])) == pytest.approx(4 / 18)
+    assert statistics.gini(np.zeros(4)) == 0.0
+
+
+def test_ratio_weighs_users_by_their_denominator() -> None:
+    assert statistics.ratio(Sample(np.array([1.0, 9.0]), np.array([2.0, 10.0]))) == pytest.approx(10 / 12)
+
+
+def test_score_is_zero_at_random_and_one_at_the_ceiling() -> None:
+    assert statistics.score(2.0, 2.0, 6.0) == 0.0
+    assert statistics.score(6.0, 2.0, 6.0) == 1.0
+    assert statistics.score(3.0, 2.0, 6.0) == 0.25
+    assert statistics.score(3.0, 2.0, 2.0) is None
+
+
+def test_mean_interval_agrees_with_scipy_percentile_bootstrap() -> None:
+    values = np.random.default_rng(1).exponential(2.0, size=400)
+    resampled = statistics.bootstrap_ratios({"x": mean_sample(values)}, np.random.default_rng(2), 10_000)["x"]
+    low, high = statistics.percentile_interval(resampled)
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=10_000, rng=np.random.default_rng(3)
+    ).confidence_interval
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_interval_of_a_normal_mean_has_the_textbook_width() -> None:
+    values = np.random.default_rng(0).normal(size=2_000)
+    estimate = _estimate(values)
+    assert estimate.ci_low is not None
+    assert estimate.ci_high is not None
+    half = 1.96 * values.std() / np.sqrt(len(values))
+    assert estimate.ci_high - estimate.ci_low == pytest.approx(2 * half, rel=0.08)
+    assert estimate.n == 2_000
+
+
+def test_paired_difference_of_a_constant_shift_has_no_width() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    samples = {"first": mean_sample(values + 0.5), "second": mean_sample(values)}
+    resampled = statistics.bootstrap_ratios(samples, np.random.default_rng(0))
+    difference = statistics.paired_difference(*samples.values(), *resampled.values())
+    assert difference[:3] == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_same_generator_gives_the_same_interval() -> None:
+    values = np.arange(30.0)
+    assert _estimate(values) == _estimate(values)
+
+
+def _estimate(values: np.ndarray) -> statistics.Estimate:
+    sample = mean_sample(values)
+    return statistics.estimate(sample, statistics.bootstrap_ratios({"x": sample}, np.random.default_rng(0))["x"])
