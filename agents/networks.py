@@ -21,6 +21,7 @@ class ItemInputs:
     def __init__(self, spec: Spec) -> None:
         self.has_popularity = "popularity" in spec.shapes
         self.has_ids = "candidate_ids" in spec.shapes
+        self.keys = ("user", "candidates", *(key for key in ("popularity", "candidate_ids") if key in spec.shapes))
         self.width = spec.shapes["candidates"][-1] + self.has_popularity
 
     def __call__(self, observation: Observation, slate_BK: Tensor | None = None) -> tuple[Tensor, Tensor | None]:

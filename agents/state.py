@@ -8,7 +8,7 @@ from torch import Tensor
 
 def flat_module(prefix: str, module: torch.nn.Module) -> dict[str, Tensor]:
     """Return the weights of a module under ``prefix.``."""
-    return {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
+    return above(prefix, module.state_dict())
 
 
 def load_module(prefix: str, module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -18,7 +18,7 @@ def load_module(prefix: str, module: torch.nn.Module, tensors: Mapping[str, Tens
         ValueError: names or shapes differ.
     """
     try:
-        module.load_state_dict(_below(prefix, tensors))
+        module.load_state_dict(below(prefix, tensors))
     except RuntimeError as error:
         raise ValueError(f"the saved weights do not fit this agent: {' '.join(str(error).split())}") from error
 
@@ -32,12 +32,18 @@ def flat_optimizer(prefix: str, optimizer: torch.optim.Optimizer) -> dict[str, T
 def load_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Load the moments that `flat_optimizer` gave."""
     state: dict[int, dict[str, Tensor]] = {}
-    for path, value in _below(prefix, tensors).items():
+    for path, value in below(prefix, tensors).items():
         index, name = path.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names start with ``prefix.``, without it."""
     start = f"{prefix}."
     return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
+
+
+def above(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors with ``prefix.`` before their names."""
+    return {f"{prefix}.{name}": value for name, value in tensors.items()}

@@ -1,7 +1,7 @@
 """Recommendation environments: ``import envs`` registers them with Gymnasium.
 
-    import gymnasium as gym, envs
-    env = gym.make_vec("slatelab/Movies-v0", num_envs=512, as_tensors=True)
+import gymnasium as gym, envs
+env = gym.make_vec("slatelab/Movies-v0", num_envs=512, as_tensors=True)
 """
 
 from envs.registration import known_ids, make_simulator, register, simulator_class

@@ -23,9 +23,7 @@ GENRE_FIELDS = ("genre", "genres", "class", "categories", "category")
 _logger = logging.getLogger("slatelab.envs")
 
 
-def load_atomic(
-    folder: Path | str, title_field: str | None = None, genre_field: str | None = None
-) -> DataSet:
+def load_atomic(folder: Path | str, title_field: str | None = None, genre_field: str | None = None) -> DataSet:
     """Load the data set in `folder`; its texts read `Title. Genres: A, b`.
 
     `NAME.inter` needs `user_id:token` and `item_id:token`. Without `rating:float` the feedback is implicit:
@@ -102,18 +100,12 @@ def _refuse_repeated(path: Path, item_ids: Sequence[str]) -> None:
 def _ratings(table: Table, item_ids: Sequence[str]) -> Ratings:
     """Return the ratings of the items in `item_ids`; what is about other items is dropped."""
     index_of = {item_id: index for index, item_id in enumerate(item_ids)}
-    items = np.array(
-        [index_of.get(item_id, -1) for item_id in table.require("item_id", "token")], dtype=np.int64
-    )
+    items = np.array([index_of.get(item_id, -1) for item_id in table.require("item_id", "token")], dtype=np.int64)
     known = items >= 0
     if not known.any():
-        raise UsageError(
-            f"{table.path}, column item_id: no item is in the .item file; use the same ids in both"
-        )
+        raise UsageError(f"{table.path}, column item_id: no item is in the .item file; use the same ids in both")
     if not known.all():
-        _logger.warning(
-            "%s: dropped %d interactions with items that the .item file lacks", table.path, (~known).sum()
-        )
+        _logger.warning("%s: dropped %d interactions with items that the .item file lacks", table.path, (~known).sum())
     number = len(items)
     user_ids, users = _number(table.require("user_id", "token"), known)
     stars = table.numbers("rating") if "rating" in table.columns else np.ones(number)
@@ -131,9 +123,7 @@ def _number(names: Sequence[str], kept: NDArray[np.bool_]) -> tuple[tuple[str, .
     """Number the kept names from 0 as they first occur; return the distinct names and the numbers."""
     index_of: dict[str, int] = {}
     numbers = [
-        index_of.setdefault(name, len(index_of))
-        for name, keep in zip(names, kept.tolist(), strict=True)
-        if keep
+        index_of.setdefault(name, len(index_of)) for name, keep in zip(names, kept.tolist(), strict=True) if keep
     ]
     return tuple(index_of), np.array(numbers, dtype=np.int64)
 

@@ -32,8 +32,7 @@ class Table:
             )
         if self.types[name] not in types:
             raise UsageError(
-                f"{self.path}, line 1: column {name} has the type {self.types[name]}; "
-                f"make it {' or '.join(types)}"
+                f"{self.path}, line 1: column {name} has the type {self.types[name]}; make it {' or '.join(types)}"
             )
         return self.columns[name]
 
@@ -50,8 +49,7 @@ class Table:
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise UsageError(
-                f"{self.path}, line {row + 2}, column {name}: {texts[row]!r} is not finite; "
-                "correct or drop the line"
+                f"{self.path}, line {row + 2}, column {name}: {texts[row]!r} is not finite; correct or drop the line"
             )
         return numbers
 
@@ -69,9 +67,7 @@ def read_table(path: Path) -> Table:
         line = error.object[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {line}: the text is not UTF-8; save the file as UTF-8") from error
     except OSError as error:
-        raise Failure(
-            f"cannot read {path}: {error.strerror}; check that it is a file you may read"
-        ) from error
+        raise Failure(f"cannot read {path}: {error.strerror}; check that it is a file you may read") from error
     while lines and not lines[-1].strip("\n "):
         lines.pop()
     if len(lines) < 2:
@@ -99,9 +95,7 @@ def _parse_header(path: Path, line: str) -> dict[str, str]:
                 f"{path}, line 1, column {number}: {entry!r} is not name:type; write it as in rating:float"
             )
         if kind not in TYPES:
-            raise UsageError(
-                f"{path}, line 1, column {number}: unknown type {kind!r}; use one of {', '.join(TYPES)}"
-            )
+            raise UsageError(f"{path}, line 1, column {number}: unknown type {kind!r}; use one of {', '.join(TYPES)}")
         if name in types:
             raise UsageError(f"{path}, line 1, column {number}: {name} occurs twice; rename one of them")
         types[name] = kind

@@ -37,15 +37,11 @@ class Catalog:
         """Refuse a catalogue that cannot be right."""
         number = len(self.item_ids)
         if number == 0:
-            raise UsageError(
-                "the catalogue is empty: give it at least one item, or loosen what filters items out"
-            )
+            raise UsageError("the catalogue is empty: give it at least one item, or loosen what filters items out")
         lengths = {"titles": len(self.titles), "texts": len(self.texts), "rows of genres": len(self.genres)}
         for name, length in lengths.items():
             if length != number:
-                raise UsageError(
-                    f"the catalogue has {number} item ids but {length} {name}; give one for each item"
-                )
+                raise UsageError(f"the catalogue has {number} item ids but {length} {name}; give one for each item")
         if self.genres.ndim != 2 or self.genres.shape[1] != len(self.genre_names):
             raise UsageError(
                 f"the genres have shape {self.genres.shape}; make it ({number}, {len(self.genre_names)}), "
@@ -53,9 +49,7 @@ class Catalog:
             )
         repeated = _first_repeated(self.item_ids)
         if repeated is not None:
-            raise UsageError(
-                f"the item id {repeated!r} occurs twice in the catalogue; keep one item for each id"
-            )
+            raise UsageError(f"the item id {repeated!r} occurs twice in the catalogue; keep one item for each id")
 
     def __len__(self) -> int:
         """Return the number of items, N."""
@@ -103,9 +97,7 @@ class Ratings:
         }
         for name, shape in shapes.items():
             if shape != (number,):
-                raise UsageError(
-                    f"there are {number} ratings but {name} has shape {shape}; give one for each"
-                )
+                raise UsageError(f"there are {number} ratings but {name} has shape {shape}; give one for each")
         if number and (self.users.min() < 0 or self.users.max() >= len(self.user_ids)):
             raise UsageError(f"a rating's user is outside [0, {len(self.user_ids)}); index into user_ids")
         if number and self.items.min() < 0:
@@ -122,9 +114,7 @@ class Ratings:
 
     def take(self, rows: IntArray | NDArray[np.bool_]) -> Ratings:
         """Return the ratings at `rows`, int64 (r,) or a mask (R,); every rater id stays, rated or not."""
-        return Ratings(
-            self.users[rows], self.items[rows], self.stars[rows], self.timestamps[rows], self.user_ids
-        )
+        return Ratings(self.users[rows], self.items[rows], self.stars[rows], self.timestamps[rows], self.user_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +146,7 @@ class DataSet:
             )
 
 
-def build_catalog(
-    item_ids: Sequence[str], titles: Sequence[str], genres_of: Sequence[Sequence[str]]
-) -> Catalog:
+def build_catalog(item_ids: Sequence[str], titles: Sequence[str], genres_of: Sequence[Sequence[str]]) -> Catalog:
     """Make a catalogue from each item's id, title and list of genre names (N each), the genres sorted.
 
     Raises:

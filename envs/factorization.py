@@ -54,9 +54,7 @@ class RatingMatrix:
     """Sum of each pair's centred ratings, sparse float64 (U, N)."""
 
     @classmethod
-    def of(
-        cls, users: IntArray, items: IntArray, centred: DoubleArray, shape: tuple[int, int]
-    ) -> RatingMatrix:
+    def of(cls, users: IntArray, items: IntArray, centred: DoubleArray, shape: tuple[int, int]) -> RatingMatrix:
         """Build the matrices of `shape` (U, N) from parallel arrays (R,)."""
         ones = np.ones(len(users))
         return cls(
@@ -106,9 +104,7 @@ def regress(ratings: RatingMatrix, other: Side, ridge: DoubleArray, noise_varian
 
 def rater_side(ratings: RatingMatrix, items: Side, ridges: Ridges) -> Side:
     """Fold raters in (U): their factors and biases given the items', which stay as they are."""
-    return regress(
-        ratings, items, _ridge(items, ridges.rater_factors, ridges.rater_biases), ridges.noise_variance
-    )
+    return regress(ratings, items, _ridge(items, ridges.rater_factors, ridges.rater_biases), ridges.noise_variance)
 
 
 def item_side(ratings: RatingMatrix, width: int, sweeps: int, ridges: Ridges, seed: int) -> Side:

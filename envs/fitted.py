@@ -56,9 +56,7 @@ class FittedUsers:
         vectors_NE = encoder.encode(dataset.catalog.texts)
         components = PrincipalComponents.fit(vectors_NE, num_features)
         self.items = _items(dataset, components(vectors_NE), self.preferences, device)
-        self.pools: dict[Split, RaterPool] = {
-            split: rater_pool(self.preferences, split, device) for split in SPLITS
-        }
+        self.pools: dict[Split, RaterPool] = {split: rater_pool(self.preferences, split, device) for split in SPLITS}
         item_factors_NF = self.items.factors[:, :-1]
         self.mean_F = item_factors_NF.mean(dim=0)
         self.covariance_FF = torch.cov(item_factors_NF.T)
@@ -93,9 +91,7 @@ class FittedUsers:
         }
 
 
-def _items(
-    dataset: DataSet, vectors_ND: NDArray[np.float32], preferences: Preferences, device: torch.device
-) -> Items:
+def _items(dataset: DataSet, vectors_ND: NDArray[np.float32], preferences: Preferences, device: torch.device) -> Items:
     counts_N = np.bincount(dataset.ratings.items, minlength=len(dataset.catalog))
     log_counts_N = np.log1p(counts_N)
     popularity_N = (log_counts_N - log_counts_N.mean()) / max(float(log_counts_N.std()), 1e-12)

@@ -15,7 +15,7 @@ from envs.candidates import exploration_noise, explore, forget_when_exhausted
 from envs.catalog import with_min_ratings
 from envs.choice import multinomial_logit, sample_choice
 from envs.fitted import FittedUsers
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats, take_candidates
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
 from envs.movielens import load_movielens
 from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
 from envs.slates import optimal_slate, top_k

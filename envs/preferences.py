@@ -208,9 +208,6 @@ def _measure_errors(
     squares = {name: (np.clip(stars, low, high) - ratings.stars) ** 2 for name, stars in predicted.items()}
     rows = {name: hidden & np.isin(ratings.users, raters) for name, raters in split.items()}
     return {
-        part: {
-            name: float(np.sqrt(squares[name][mask].mean())) if mask.any() else float("nan")
-            for name in PREDICTORS
-        }
+        part: {name: float(np.sqrt(squares[name][mask].mean())) if mask.any() else float("nan") for name in PREDICTORS}
         for part, mask in rows.items()
     }

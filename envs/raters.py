@@ -50,9 +50,7 @@ def rater_pool(preferences: Preferences, split: str, device: torch.device | str 
     raters = preferences.split[split]
     raters = raters[(preferences.liked[raters] >= 0).sum(axis=1) >= MIN_LIKED]
     if len(raters) == 0:
-        raise UsageError(
-            f"no {split} rater liked {MIN_LIKED} items; bring more ratings, or filter fewer items out"
-        )
+        raise UsageError(f"no {split} rater liked {MIN_LIKED} items; bring more ratings, or filter fewer items out")
     of_train = preferences.rater_factors[preferences.split["train"]].astype(np.float64)
     width = of_train.shape[1]
     covariance = np.cov(of_train, rowvar=False).reshape(width, width) + 1e-9 * np.eye(width)

@@ -171,6 +171,14 @@ class Toy(ToySimulator):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToyExploration:
+    """Settings within the settings."""
+
+    rate: float = 0.3
+    """Share of random slates."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ToyAgentSettings:
     """Settings of the toy agent."""
 
@@ -180,6 +188,8 @@ class ToyAgentSettings:
     """Step size."""
     mode: str | None = None
     """A setting that may be None."""
+    exploration: ToyExploration = ToyExploration()
+    """How it explores."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -216,8 +226,9 @@ class ToyAgent:
             return greedy_BK
         batch = len(greedy_BK)
         random_BK = random_slate(batch, M, K, self.generator)
-        coin_B = torch.rand(batch, generator=self.generator, device=greedy_BK.device) < 0.3
-        return torch.where(coin_B.unsqueeze(1), random_BK, greedy_BK)
+        coin_B = torch.rand(batch, generator=self.generator, device=greedy_BK.device)
+        explores_B = coin_B < self.settings.exploration.rate
+        return torch.where(explores_B.unsqueeze(1), random_BK, greedy_BK)
 
     def update(self, transition: Transition) -> Tensors:
         """Take one gradient step on the mean value of the slate."""

@@ -288,6 +288,7 @@ def test_dashboard_serves_scalars_and_the_projector_until_ctrl_c(finished: Path,
         process.kill()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_dashboard_on_a_port_in_use_is_a_failure(slatelab: Slatelab, finished: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -327,7 +328,7 @@ def test_progress_that_is_piped_is_plain_lines(
     from experiments import progress
 
     clock = iter(range(0, 1000, 6))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("experiments.progress.time.monotonic", lambda: float(next(clock)))
     with progress.TrainingProgress(total=400) as shown:
         shown.note({"rollout/ep_rew_mean": 2.5})
         for done in range(100, 401, 100):

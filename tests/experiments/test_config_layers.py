@@ -17,6 +17,14 @@ PAIR = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inner:
+    """Settings within settings."""
+
+    start: float = 1.0
+    end: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Various:
     """One setting of each type."""
 
@@ -27,6 +35,7 @@ class Various:
     maybe: int | None = 3
     sizes: tuple[int, ...] = (1, 2)
     place: Path | None = None
+    inner: Inner = Inner(end=0.5)
 
 
 @pytest.fixture
@@ -86,6 +95,14 @@ def test_toml_values_become_the_annotated_types() -> None:
     assert isinstance(built.number, float)
 
 
+def test_nested_table_changes_only_what_it_names() -> None:
+    layers = [{"env": {"inner": {"start": 3}}}, {"env": {"inner": {"end": 0.25}}}]
+    assert config.build(Various, "env", *layers).inner == Inner(start=3.0, end=0.25)
+    assert config.build(Various, "env", layers[0]).inner == Inner(start=3.0, end=0.5)
+    with pytest.raises(UsageError, match=r'\[env\] inner: unknown setting "strat"; did you mean "start"'):
+        config.build(Various, "env", {"env": {"inner": {"strat": 3}}})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -99,6 +116,7 @@ def test_toml_values_become_the_annotated_types() -> None:
         ("sizes", ["x"]),
         ("sizes", 3),
         ("place", 3),
+        ("inner", 3),
     ],
 )
 def test_value_of_the_wrong_type_is_named(name: str, value: object) -> None:

@@ -1,16 +1,19 @@
 """Evaluation: one session a user, the same users and noise for all, and definitions that hold."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 import toy
 from torch import Tensor
 
-from envs.interface import Observation, Tensors
+from envs.interface import Observation, Policy, Tensors
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
-from experiments.evaluation import Panel, compare, draw_panel, evaluate
+from experiments.evaluation import Evaluation, Panel, compare, draw_panel, evaluate
 from experiments.sessions import Sessions, play, reference_policy
+from experiments.statistics import Estimate
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_every_policy_meets_the_same_users_and_noise(simulator: toy.Toy) -> None
 
         return policy
 
-    simulator.POLICIES = {"one": spy("one"), "two": spy("two")}  # type: ignore[misc, dict-item, assignment]
+    simulator.POLICIES = {"one": spy("one"), "two": spy("two")}  # type: ignore[misc, dict-item]
     agent = toy.ToyAgent(
         simulator.spec, toy.ToyAgentSettings(), device=torch.device("cpu"), seed=0, num_users=1, num_steps=1
     )
@@ -68,23 +71,26 @@ def test_every_policy_meets_the_same_users_and_noise(simulator: toy.Toy) -> None
 
 
 def test_user_sees_the_same_candidates_however_long_others_stay(simulator: toy.Toy) -> None:
-    users, offers = _users(simulator, 8), {}
-    for name, act in (("bait", toy.Toy.myopic_oracle), ("nourishing", toy.Toy.near_oracle)):
-        seen: list[dict[float, Tensor]] = []
+    users = _users(simulator, 8)
+    bait, nourishing = (_offers(simulator, users, p) for p in (toy.Toy.myopic_oracle, toy.Toy.near_oracle))
+    both = bait.keys() & nourishing.keys()
+    assert len(both) > 8
+    assert all(torch.equal(bait[key], nourishing[key]) for key in both)
 
-        def policy(kernel: toy.Toy, state: Tensors, act=act, seen=seen) -> Tensor:  # type: ignore[no-untyped-def]
-            seen.append({float(t[0]): offer for t, offer in zip(state["taste"], state["on_offer"], strict=True)})
-            slate: Tensor = act(kernel, state)
-            return slate
 
-        play(simulator, users, reference_policy(simulator, policy), seed=1)
-        offers[name] = seen
-    shared = 0
-    for bait, nourishing in zip(offers["bait"], offers["nourishing"], strict=False):
-        for user in bait.keys() & nourishing.keys():
-            shared += 1
-            assert torch.equal(bait[user], nourishing[user])
-    assert shared > 8
+def _offers(simulator: toy.Toy, users: Tensors, policy: Policy) -> dict[tuple[int, float], Tensor]:
+    """Play and return what was on offer, by step and user."""
+    offers: dict[tuple[int, float], Tensor] = {}
+    step = itertools.count()
+
+    def spy(state: Tensors, observation: Observation) -> Tensor:
+        number = next(step)
+        for taste, offer in zip(state["taste"][:, 0].tolist(), state["on_offer"], strict=True):
+            offers[number, taste] = offer
+        return policy(simulator, state)
+
+    play(simulator, users, spy, seed=1)
+    return offers
 
 
 def test_panel_of_one_seed_is_the_same_and_of_another_is_not(simulator: toy.Toy) -> None:
@@ -119,6 +125,18 @@ def test_estimates_follow_their_definitions() -> None:
     assert estimates["coverage"] == (0.5, None, None, 2)
     assert estimates["gini"].mean == pytest.approx(0.5)
     assert result.paired["same"]["return"] == (0.0, 0.0, 0.0, 2)
+
+
+def test_gap_is_reported_only_where_there_is_one() -> None:
+    def evaluation(**returns: float) -> Evaluation:
+        estimates = {name: {"return": Estimate(value, value, value, 9)} for name, value in returns.items()}
+        return Evaluation(agent="agent", policies=estimates)
+
+    assert evaluation(agent=7.0, myopic_oracle=4.0, near_oracle=10.0).closed_gap() == pytest.approx(0.5)
+    assert evaluation(agent=9.9, myopic_oracle=9.8, near_oracle=10.0).closed_gap() is None
+    assert evaluation(agent=7.0, near_oracle=10.0).closed_gap() is None
+    assert evaluation(agent=7.0, random=5.0, near_oracle=10.0).score("agent") == pytest.approx(0.4)
+    assert evaluation(agent=7.0, near_oracle=10.0).score("agent") is None
 
 
 def test_diversity_is_one_less_the_mean_pairwise_cosine(simulator: toy.Toy) -> None:

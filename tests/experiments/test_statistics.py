@@ -51,7 +51,9 @@ def test_paired_difference_of_a_constant_shift_has_no_width() -> None:
     values = np.random.default_rng(0).normal(size=100)
     samples = {"first": mean_sample(values + 0.5), "second": mean_sample(values)}
     resampled = statistics.bootstrap_ratios(samples, np.random.default_rng(0))
-    difference = statistics.paired_difference(*samples.values(), *resampled.values())
+    difference = statistics.paired_difference(
+        samples["first"], samples["second"], resampled["first"], resampled["second"]
+    )
     assert difference[:3] == pytest.approx((0.5, 0.5, 0.5))
 
 

@@ -14,6 +14,7 @@ from conftest import SMALL, TOY, Result
 
 import experiments
 from encoders.errors import UsageError
+from envs.interface import Tensors, Transition
 from experiments.board import Board
 from experiments.run import resolve
 from experiments.trainer import Trainer
@@ -145,8 +146,13 @@ def test_transition_says_who_left_and_what_came_last(monkeypatch: pytest.MonkeyP
     settings = {"train": {"env": "toy:Toy-v0", "agent": "toy:ToyAgent", "num_users": 64, "device": "cpu"}}
     simulator = toy.Toy(toy.ToySettings(tiring=0.0, time_limit=3), device="cpu")
     trainer = Trainer(resolve(settings), simulator)
-    seen: list[Any] = []
-    monkeypatch.setattr(trainer.agent, "update", lambda transition: seen.append(transition) or {})
+    seen: list[Transition] = []
+
+    def watch(transition: Transition) -> Tensors:
+        seen.append(transition)
+        return {}
+
+    monkeypatch.setattr(trainer.agent, "update", watch)
     for _ in range(3):
         trainer.step()
     third = seen[2]

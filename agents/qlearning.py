@@ -1,0 +1,191 @@
+"""Tabular Q-learning over clusters of user states and clusters of items."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from torch import Tensor
+
+from agents.exploration import EpsilonSchedule, epsilon_greedy
+from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates
+from envs.slates import random_slate, top_k
+
+
+@dataclass(frozen=True, kw_only=True)
+class QLearningSettings:
+    """Settings of tabular Q-learning."""
+
+    discount: float = 0.95
+    """Gamma in [0, 1); 0 learns the myopic table."""
+    step_size: float = 0.5
+    """Learning rate of a cell at first; it falls to a hundredth of it on a straight line."""
+    state_clusters: int = 64
+    """Rows of the table: clusters of the observed user vectors."""
+    item_clusters: int = 64
+    """Columns of the table: clusters of item features (with popularity, where observed)."""
+    warmup: int = 4
+    """Steps of all users with random slates, from which the clusters are made."""
+    exploration: EpsilonSchedule = field(default_factory=EpsilonSchedule)
+    """Share of random slates."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        if not 0 <= self.discount < 1:
+            raise ValueError(f"discount is {self.discount}; it lies in [0, 1)")
+        if not 0 < self.step_size <= 1:
+            raise ValueError(f"step_size is {self.step_size}; it lies in (0, 1]")
+        for name in ("state_clusters", "item_clusters", "warmup"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
+
+
+class QLearning:
+    """Keep a table Q[user cluster, item cluster]; show the candidates of the best clusters.
+
+    Equation:
+        Q[s, c] moves by the mean over this step's users of step_size (r + gamma max Q[s', c'] - Q[s, c]) for the
+        cluster c of the clicked item; without a click, of every shown item, with r = 0. The maximum runs over the
+        clusters of the next candidates.
+    Source:
+        Watkins & Dayan 1992; clusters by k-means (Lloyd, k-means++ starts).
+    """
+
+    Settings: ClassVar[type[QLearningSettings]] = QLearningSettings
+    NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
+    METRICS: ClassVar[tuple[Metric, ...]] = (
+        Metric("train/loss", "reward squared", "lower", "mean squared temporal difference"),
+        Metric("train/value", "reward", "higher", "mean of the table"),
+        Metric("train/learning_rate", "", "neither", "step size of a cell"),
+        Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
+    )
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: QLearningSettings,
+        *,
+        device: torch.device,
+        seed: int,
+        num_users: int,
+        num_steps: int,
+    ) -> None:
+        self.spec, self.settings, self.num_steps = spec, settings, num_steps
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.seed, self.steps = seed, 0
+        width = spec.shapes["candidates"][-1] + ("popularity" in spec.shapes)
+        self.states_CU = torch.zeros(settings.state_clusters, spec.shapes["user"][0], device=device)
+        self.items_CF = torch.zeros(settings.item_clusters, width, device=device)
+        self.table_SC = torch.zeros(settings.state_clusters, settings.item_clusters, device=device)
+        self._seen: list[Tensors] = []
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done."""
+        return min(self.steps / max(self.num_steps, 1), 1.0)
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return the slates of the best clusters, ties by order of retrieval, (B, K)."""
+        if explore and self.steps < self.settings.warmup:
+            batch = len(observation["user"])
+            return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
+        values_BM = self.table_SC[self._state(observation)].gather(1, self._clusters(observation))
+        # Candidates come in order of retrieval: a tiny falling term leaves equal clusters in that order.
+        order_M = torch.linspace(1e-6, 0, self.spec.num_candidates, device=values_BM.device)
+        slate_BK = top_k(values_BM + order_M, self.spec.slate_size)
+        if not explore:
+            return slate_BK
+        epsilon = self.settings.exploration(self.progress)
+        return epsilon_greedy(slate_BK, self.spec.num_candidates, epsilon, self.generator)
+
+    def update(self, transition: Transition) -> Tensors:
+        """Collect the warm-up, then learn from every step."""
+        self.steps += 1
+        if self.steps <= self.settings.warmup:
+            observation = transition.observation
+            self._seen.append({"user": observation["user"], "items": self._features(observation).flatten(0, 1)})
+            if self.steps == self.settings.warmup:
+                self._cluster()
+            return {}
+        return self._learn(transition)
+
+    def _learn(self, transition: Transition) -> Tensors:
+        state_B1 = self._state(transition.observation).unsqueeze(1)
+        shown_BK = take_candidates(self._clusters(transition.observation), transition.slate)
+        clicks_BK = transition.response[..., 0]
+        weights_BK = torch.where(clicks_BK.any(dim=1, keepdim=True), clicks_BK, 1.0 / clicks_BK.shape[1])
+        next_observation = transition.next_observation
+        next_BM = self.table_SC[self._state(next_observation)].gather(1, self._clusters(next_observation))
+        best_B = next_BM.amax(dim=1)
+        target_B1 = (transition.reward + self.settings.discount * transition.discount * best_B).unsqueeze(1)
+        cells_BK = state_B1 * self.settings.item_clusters + shown_BK
+        error_BK = target_B1 - self.table_SC.flatten()[cells_BK]
+        sums = torch.zeros_like(self.table_SC).flatten()
+        counts = sums.scatter_add(0, cells_BK.flatten(), weights_BK.flatten())
+        sums = sums.scatter_add(0, cells_BK.flatten(), (weights_BK * error_BK).flatten())
+        step_size = self.settings.step_size * (1 - 0.99 * self.progress)
+        self.table_SC = self.table_SC + step_size * (sums / counts.clamp(min=1)).view_as(self.table_SC)
+        return {
+            "train/loss": (weights_BK * error_BK.square()).sum() / weights_BK.sum(),
+            "train/value": self.table_SC.mean(),
+            "train/learning_rate": torch.tensor(step_size),
+            "rollout/exploration_rate": torch.tensor(self.settings.exploration(self.progress)),
+        }
+
+    def _features(self, observation: Observation) -> Tensor:
+        if "popularity" not in self.spec.shapes:
+            return observation["candidates"]
+        return torch.cat([observation["candidates"], observation["popularity"].unsqueeze(-1)], dim=-1)
+
+    def _state(self, observation: Observation) -> Tensor:
+        """Return the user cluster (B,)."""
+        return torch.cdist(observation["user"], self.states_CU).argmin(dim=1)
+
+    def _clusters(self, observation: Observation) -> Tensor:
+        """Return the item cluster of every candidate (B, M)."""
+        features_BMF = self._features(observation)
+        return torch.cdist(features_BMF.flatten(0, 1), self.items_CF).argmin(dim=1).view(features_BMF.shape[:2])
+
+    def _cluster(self) -> None:
+        users = torch.cat([step["user"] for step in self._seen])
+        items = torch.cat([step["items"] for step in self._seen]).unique(dim=0)
+        self.states_CU = self._centroids(users, self.settings.state_clusters)
+        self.items_CF = self._centroids(items, self.settings.item_clusters)
+        self._seen = []
+
+    def _centroids(self, points: Tensor, number: int) -> Tensor:
+        """Return k-means centroids (number, F); fewer points than clusters leave some clusters empty."""
+        distinct = points.unique(dim=0).cpu().double().numpy()
+        rng = np.random.default_rng(self.seed)
+        chosen, _ = kmeans2(distinct, min(number, len(distinct)), minit="++", rng=rng, missing="warn")
+        centroids = torch.full((number, points.shape[1]), 1e9, device=points.device)
+        centroids[: len(chosen)] = torch.as_tensor(chosen, dtype=points.dtype, device=points.device)
+        return centroids
+
+    def state_dict(self) -> Tensors:
+        """Return clusters, table, what the warm-up has collected, the step count and the random stream."""
+        seen = {f"seen.{index}.{name}": value for index, step in enumerate(self._seen) for name, value in step.items()}
+        return seen | {
+            "states": self.states_CU,
+            "items": self.items_CF,
+            "table": self.table_SC,
+            "steps": torch.tensor(self.steps),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: the table has other sizes.
+        """
+        if tensors["table"].shape != self.table_SC.shape:
+            raise ValueError(
+                f"the saved table is {tuple(tensors['table'].shape)}, this agent's {tuple(self.table_SC.shape)}"
+            )
+        self.states_CU, self.items_CF, self.table_SC = tensors["states"], tensors["items"], tensors["table"]
+        self.steps = int(tensors["steps"])
+        names = sorted({name.split(".")[1] for name in tensors if name.startswith("seen.")}, key=int)
+        self._seen = [{key: tensors[f"seen.{name}.{key}"] for key in ("user", "items")} for name in names]
+        self.generator.set_state(tensors["generator"].cpu())

@@ -1,0 +1,69 @@
+"""Collect rollouts of parallel users and hand them over with their lambda-returns."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from agents.learner import Learner
+from agents.rollout import Rollout
+from agents.targets import lambda_returns
+from envs.interface import Observation, Tensors, Transition
+
+
+class ReturnCollector:
+    """Turn T steps of B users into T B rows with a target each.
+
+    The value of each next state is the one that `act` computed when it chose the next slate, so that a forward pass
+    serves both. Only at a truncation, and at the rollout's last step, is a state valued for the target alone.
+
+    Args:
+        learner: whose settings (discount, trace, rollout, reward_scale) and inputs are used.
+        value_of: V (B,) of an observation.
+    """
+
+    def __init__(self, learner: Learner, value_of: Callable[[Observation], Tensor]) -> None:
+        self.learner, self.settings = learner, learner.settings
+        self.value_of = value_of
+        self.rollout = Rollout(self.settings.rollout)
+
+    def add(self, transition: Transition, value_B: Tensor | None) -> Tensors | None:
+        """Append a step.
+
+        Args:
+            transition: the step.
+            value_B: V of the observation as `act` computed it; None where this agent did not act.
+
+        Returns:
+            when the rollout is full, the rows (T B, ...) ``user``, ``features``, ``ids`` (where observed),
+            ``response``, ``value`` and ``target``; otherwise None. Values and targets are scaled by reward_scale.
+        """
+        features, ids = self.learner.inputs(transition.observation, transition.slate)
+        step = {
+            "user": transition.observation["user"],
+            "features": features,
+            "response": transition.response,
+            "reward": transition.reward * self.settings.reward_scale,
+            "discount": transition.discount * self.settings.discount,
+            "last": transition.last,
+            "value": torch.zeros_like(transition.reward) if value_B is None else value_B,
+            "final_value": self._final_value(transition),
+        }
+        self.rollout.add(step if ids is None else step | {"ids": ids})
+        return self._rows(self.rollout.take()) if self.rollout.full else None
+
+    def _final_value(self, transition: Transition) -> Tensor:
+        ends_rollout = self.rollout.size + 1 == self.rollout.length
+        truncated_B = transition.last & (transition.discount > 0)
+        if self.settings.discount == 0 or not (ends_rollout or bool(truncated_B.any())):
+            return torch.zeros_like(transition.reward)
+        return self.value_of(transition.next_observation)
+
+    def _rows(self, rollout: Tensors) -> Tensors:
+        next_value_TB = torch.cat([rollout["value"][1:], rollout["final_value"][-1:]])
+        next_value_TB = torch.where(rollout["last"], rollout["final_value"], next_value_TB)
+        target_TB = lambda_returns(
+            rollout["reward"], rollout["discount"], next_value_TB, rollout["last"], self.settings.trace
+        )
+        columns = {"user", "features", "response", "value", "ids"} & rollout.keys()
+        return {name: rollout[name].flatten(0, 1) for name in sorted(columns)} | {"target": target_TB.flatten()}

@@ -1,0 +1,103 @@
+"""A run's state in one safetensors file: no code runs when it is loaded, and it is replaced as a whole."""
+
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+
+from encoders.cache import write_atomically
+from encoders.errors import Failure, UsageError
+from envs.interface import Tensors
+from experiments.settings import RunSettings
+
+FORMAT = 1
+FREE = {"out", "device", "eval_users", "checkpoint_seconds"}
+"""Settings of [train] that may differ when a run goes on, since they do not change what is learnt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a checkpoint says of itself, as JSON in the file's metadata."""
+
+    settings: dict[str, dict[str, Any]]
+    """The tables of config.toml."""
+    step_count: int
+    """Steps that all users took together."""
+    train_seconds: float
+    wall_seconds: float
+    version: str
+    """Of slatelab."""
+    format: int = FORMAT
+
+
+def save_checkpoint(path: Path, tensors: Tensors, header: Header) -> None:
+    """Replace the checkpoint; a kill at any moment leaves the old one or the new one.
+
+    Raises:
+        Failure: a full disk.
+    """
+    # A copy each: safetensors refuses tensors that share memory.
+    copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    content = safetensors.torch.save(copies, metadata={"slatelab": json.dumps(asdict(header))})
+    write_atomically(path, content)
+
+
+def load_checkpoint(path: Path) -> tuple[Tensors, Header]:
+    """Read a checkpoint.
+
+    Raises:
+        Failure: it cannot be read, or is broken.
+        UsageError: another version of slatelab wrote it, in another format.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            raw = json.loads((file.metadata() or {})["slatelab"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise Failure(f"there is no checkpoint {path}") from error
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise Failure(f"the checkpoint {path} is broken ({error}); start the run anew with --overwrite") from error
+    if raw.get("format") != FORMAT:
+        raise UsageError(
+            f"the checkpoint {path} was written by slatelab {raw.get('version')} "
+            f"in format {raw.get('format')}; this version reads format {FORMAT}"
+        )
+    return tensors, Header(**raw)
+
+
+def check_same(header: Header, run: RunSettings, path: Path) -> None:
+    """Refuse a checkpoint that was made with other settings.
+
+    Raises:
+        UsageError: naming the first setting that differs.
+    """
+    tables = run.tables()
+    for name in ("env", "agent"):
+        theirs, ours = header.settings["train"][name], tables["train"][name]
+        if theirs != ours:
+            raise UsageError(
+                f'the checkpoint in {path} was made with {name} "{theirs}", not "{ours}"; '
+                f"resume it without --{name}, or start another run with another --out"
+            )
+    for part, table in tables.items():
+        theirs = header.settings[part]
+        for name in sorted(table.keys() | theirs.keys()):
+            if (part, name) in {("train", free) for free in FREE} or table.get(name) == theirs.get(name):
+                continue
+            raise UsageError(
+                f"the checkpoint in {path} was made with [{part}] {name} = {theirs.get(name)}, "
+                f"not {table.get(name)}; "
+                "resume it without that setting, or start another run with another --out"
+            )
+
+
+def installed_version() -> str:
+    """Return the version of slatelab, or ``unknown`` where it was not installed."""
+    try:
+        return importlib.metadata.version("slatelab")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

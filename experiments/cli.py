@@ -1,0 +1,93 @@
+"""The command line ``slatelab``: find the verb, turn what goes wrong into a sentence and an exit code."""
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from encoders.errors import Failure, UsageError
+from encoders.registry import lookup, unknown_name
+
+VERBS = {
+    "train": ("experiments.verbs.train:main", "train an agent and compare it with every baseline"),
+    "evaluate": ("experiments.verbs.evaluate:main", "compare the agent of a run with every baseline anew"),
+    "list": ("experiments.verbs.list:main", "list environments, agents, encoders"),
+    "dashboard": ("experiments.verbs.dashboard:main", "show runs in TensorBoard"),
+    "score": ("experiments.verbs.score:main", "say how near an item's text is to a user's"),
+}
+"""Name to import path and help line. A line here is all that a new verb needs beside its own file."""
+
+OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+PACKAGES = ("encoders", "envs", "agents", "experiments")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    try:
+        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+    except UsageError as error:
+        return _complain(error, USAGE)
+    except (Failure, OSError) as error:
+        return _complain(error, FAILURE)
+    except KeyboardInterrupt as stop:
+        return _complain(f"interrupted; {stop}" if str(stop) else "interrupted", INTERRUPTED)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else OK
+
+
+def _dispatch(arguments: list[str]) -> int:
+    check_own_packages()
+    # For --agent my_module:MyAgent; at the end, so that nothing here hides an installed package.
+    sys.path.append(str(Path.cwd()))
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return OK if arguments else USAGE
+    if arguments[0] == "--version":
+        from experiments.checkpoint import installed_version
+
+        print(f"slatelab {installed_version()}")
+        return OK
+    verb, *rest = arguments
+    if verb not in VERBS:
+        raise unknown_name("command", verb, VERBS)
+    code: int = lookup("command", verb, {name: path for name, (path, _) in VERBS.items()})(rest)
+    return code
+
+
+def check_own_packages() -> None:
+    """Refuse to go on with a namesake of one of the four packages, which Python would import silently.
+
+    Raises:
+        Failure: naming the namesake.
+    """
+    home = Path(__file__).resolve().parents[1]
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        found = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
+        if found is None or found.parents[1] != home:
+            raise Failure(
+                f'Python finds another package named "{name}" ({found or "a bare folder"}) before '
+                "slatelab's; install slatelab into a virtual environment of its own"
+            )
+
+
+def _complain(error: BaseException | str, code: int) -> int:
+    text = " ".join(str(error).split()) or type(error).__name__
+    print(f"slatelab: {text}", file=sys.stderr)
+    return code
+
+
+def _usage() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in VERBS.items()]
+    return "\n".join(
+        [
+            "usage: slatelab COMMAND …",
+            "",
+            "Does reinforcement learning make a recommender better over a whole session?",
+            "",
+            *lines,
+            "",
+            "slatelab COMMAND --help says more. slatelab train alone trains SlateQ on real films.",
+        ]
+    )

@@ -1,0 +1,192 @@
+"""Settings in layers, from weakest: defaults, the preset of the pair, a TOML file, flags."""
+
+import dataclasses
+import importlib.resources
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any
+
+from encoders.errors import Failure, UsageError
+from encoders.registry import lookup, unknown_name
+
+Tables = Mapping[str, Mapping[str, Any]]
+PARTS = ("train", "env", "agent")
+
+
+def read_tables(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a TOML file with the tables [train], [env], [agent], each of which may be missing.
+
+    Raises:
+        UsageError: no such file, not TOML, or a table of another name.
+    """
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UsageError(f"there is no configuration file {path}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a TOML file: it is no UTF-8 text") from error
+    return parse_tables(content, str(path))
+
+
+def parse_tables(content: str, source: str) -> dict[str, dict[str, Any]]:
+    """Parse the TOML text of a configuration that was found in ``source``."""
+    try:
+        tables = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{source} is not valid TOML: {error}") from error
+    for name, table in tables.items():
+        if name not in PARTS:
+            raise UsageError(f"{source}: {unknown_name('table', name, PARTS)}")
+        if not isinstance(table, dict):
+            raise UsageError(f"{source}: {name} has to be a table, write [{name}] above its settings")
+    return tables
+
+
+def preset_tables(env: str, agent: str) -> dict[str, dict[str, Any]]:
+    """Return the preset shipped for an environment and an agent; empty if there is none."""
+    name = f"{short_name(env)}--{short_name(agent)}.toml"
+    preset = importlib.resources.files("experiments") / "presets" / name
+    if not preset.is_file():
+        return {}
+    return parse_tables(preset.read_text(encoding="utf-8"), f"preset {name}")
+
+
+def short_name(name: str) -> str:
+    """Return a name fit for a file: ``slatelab/Movies-v0`` is ``Movies-v0``, ``my:Agent`` is ``my-Agent``."""
+    return name.removeprefix("slatelab/").replace("/", "-").replace(":", "-")
+
+
+def settings_classes(env: str, agent: str) -> tuple[type[Any], type[Any]]:
+    """Return the Settings of a simulator and of an agent, which imports both.
+
+    Raises:
+        UsageError: one of them is not known.
+        Failure: it needs a package that is not installed.
+    """
+    return simulator_class(env).Settings, agent_class(agent).Settings
+
+
+def simulator_class(env: str) -> Any:
+    """Return the simulator class of an environment id."""
+    import envs
+
+    return _importable("environment", env, lambda: envs.simulator_class(env))
+
+
+def agent_class(agent: str) -> Any:
+    """Return the class of an agent."""
+    from agents import AGENTS
+
+    return _importable("agent", agent, lambda: lookup("agent", agent, AGENTS))
+
+
+def _importable(kind: str, name: str, find: typing.Callable[[], Any]) -> Any:
+    try:
+        return find()
+    except ModuleNotFoundError as error:
+        raise Failure(f'{kind} "{name}" needs the package "{error.name}", which is not installed') from error
+
+
+def choose_pair(*layers: Tables) -> tuple[str, str]:
+    """Return environment and agent as the last layer says that names them, else the defaults."""
+    from experiments.settings import TrainSettings
+
+    chosen: dict[str, Any] = {"env": TrainSettings.env, "agent": TrainSettings.agent}
+    for layer in layers:
+        chosen |= {name: layer.get("train", {})[name] for name in chosen if name in layer.get("train", {})}
+    for name, value in chosen.items():
+        if not isinstance(value, str):
+            raise UsageError(f"[train] {name} is {value!r}, expected str")
+    return chosen["env"], chosen["agent"]
+
+
+def build(cls: type[Any], part: str, *layers: Tables) -> Any:
+    """Build a settings dataclass from the table ``part`` of every layer, the later the stronger.
+
+    Settings may be nested: a table within the table changes only what it names.
+
+    Raises:
+        UsageError: an unknown name (the nearest is suggested), a wrong type, or a value that cannot be.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merge(merged, layer.get(part, {}))
+    return _apply(cls(), merged, f"[{part}]")
+
+
+def _merge(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(weaker)
+    for name, value in stronger.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merge(merged[name], value) if both else value
+    return merged
+
+
+def _apply(settings: Any, table: Mapping[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(type(settings))
+    names = [field.name for field in dataclasses.fields(settings)]
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in names:
+            raise UsageError(f"{where} {unknown_name('setting', name, names)}")
+        current = getattr(settings, name)
+        if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
+            values[name] = _apply(current, value, f"{where} {name}:")
+        else:
+            values[name] = convert(hints[name], value, f"{where} {name}")
+    try:
+        return dataclasses.replace(settings, **values)
+    except ValueError as error:
+        raise UsageError(f"{where} {error}") from error
+
+
+def convert(hint: Any, value: Any, name: str) -> Any:
+    """Return a TOML value as the annotated type of a setting.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    wrong = UsageError(f"{name} is {value!r}, expected {getattr(hint, '__name__', hint)}")
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, UnionType):
+        return _convert_union(options, value, name, wrong)
+    if origin is typing.Literal:
+        if value in options:
+            return value
+        raise UsageError(f"{name} is {value!r}, expected one of {', '.join(map(str, options))}")
+    if origin in (tuple, list) and isinstance(value, list | tuple):
+        return _convert_sequence(origin, options, value, name)
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    kind = origin or hint
+    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise wrong
+
+
+def _convert_union(options: tuple[Any, ...], value: Any, name: str, wrong: UsageError) -> Any:
+    if NoneType in options and value in (None, "None"):
+        return None
+    for option in options:
+        try:
+            return convert(option, value, name)
+        except UsageError:
+            continue
+    raise wrong
+
+
+def _convert_sequence(origin: Any, options: tuple[Any, ...], values: Any, name: str) -> Any:
+    if not options:
+        return origin(values)
+    repeated = origin is list or (len(options) == 2 and options[1] is Ellipsis)
+    hints = [options[0]] * len(values) if repeated else list(options)
+    if len(hints) != len(values):
+        raise UsageError(f"{name} has {len(values)} entries, expected {len(hints)}")
+    return origin(convert(hint, value, name) for hint, value in zip(hints, values, strict=True))

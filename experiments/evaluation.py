@@ -1,0 +1,156 @@
+"""Compare an agent with every baseline on one fixed panel of users."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agents.baselines import Cosine, NoSettings, Popularity, Random
+from agents.protocol import Agent
+from envs.simulator import Simulator, Split
+from experiments import statistics
+from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
+from experiments.statistics import Estimate, Sample
+
+PANEL_SEED = 1_000_003
+"""Draws the panel; the same for every run, so that the runs of two seeds meet the same test users."""
+NO_GAP = 0.05
+"""Oracles that differ by a smaller share of their return leave no way to go."""
+BASELINES: Mapping[str, Any] = {"random": Random, "popularity": Popularity, "cosine": Cosine}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Who is met at evaluation."""
+
+    users: int = 1000
+    """How many."""
+    split: Split = "test"
+    """Of which split."""
+    seed: int = PANEL_SEED
+    """Draws the users and the noise they meet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What every policy earned, and how the agent differs from each of the others."""
+
+    agent: str
+    policies: dict[str, dict[str, Estimate]]
+    """Policy to metric to estimate."""
+    paired: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """Baseline to metric to the estimate of agent − baseline, over the same users."""
+
+    def score(self, policy: str) -> float | None:
+        """Return (return − random) / (near-oracle − random), or None without those anchors."""
+        if not {"random", "near_oracle", policy} <= self.policies.keys():
+            return None
+        values = [self.policies[name]["return"].mean for name in (policy, "random", "near_oracle")]
+        return statistics.score(*values)
+
+    def closed_gap(self) -> float | None:
+        """Return the agent's share of the way from myopic oracle to near-oracle.
+
+        None without these anchors, or where they are so near each other that a share of the way says nothing.
+        """
+        if not {"myopic_oracle", "near_oracle"} <= self.policies.keys():
+            return None
+        values = [self.policies[name]["return"].mean for name in (self.agent, "myopic_oracle", "near_oracle")]
+        _, myopic, ceiling = values
+        return statistics.score(*values) if ceiling - myopic > NO_GAP * abs(ceiling) else None
+
+    def tables(self) -> dict[str, dict[str, dict[str, dict[str, float | int | None]]]]:
+        """Return ``policies`` and ``paired`` as in summary.json."""
+        parts = {"policies": self.policies, "paired": self.paired}
+        return {
+            part: {
+                policy: {metric: estimate._asdict() for metric, estimate in estimates.items()}
+                for policy, estimates in table.items()
+            }
+            for part, table in parts.items()
+        }
+
+
+def contestants(simulator: Simulator, agents: Mapping[str, Agent]) -> dict[str, Act]:
+    """Return the policies to compare: agents, fixed baselines that can play here, reference policies.
+
+    Where two have one name, the agent's own comes first.
+    """
+    spec = simulator.spec
+    acts = {name: agent_policy(agent) for name, agent in agents.items()}
+    for name, cls in BASELINES.items():
+        if all(key in spec.shapes for key in cls.NEEDS):
+            baseline = cls(spec, NoSettings(), device=simulator.device, seed=PANEL_SEED, num_users=1, num_steps=0)
+            acts.setdefault(name, agent_policy(baseline))
+    for name, policy in simulator.POLICIES.items():
+        acts.setdefault(name, reference_policy(simulator, policy))
+    return acts
+
+
+def evaluate(
+    simulator: Simulator,
+    agents: Mapping[str, Agent],
+    panel: Panel,
+    report: Callable[[str], None] = lambda policy: None,
+) -> Evaluation:
+    """Play every policy on one panel, every session to its end.
+
+    Args:
+        simulator: the kernel.
+        agents: name to agent; the first is the one that is compared with all the others.
+        panel: who is met; every policy meets the same users and the same noise.
+        report: called with the name of each policy before it plays.
+    """
+    acts = contestants(simulator, agents)
+    played: dict[str, Sessions] = {}
+    for name, act in acts.items():
+        report(name)
+        # Drawn anew for each policy, from one seed: nobody can write into another's users.
+        played[name] = play(simulator, draw_panel(simulator, panel), act, panel.seed)
+    return compare(next(iter(agents)), played)
+
+
+def draw_panel(simulator: Simulator, panel: Panel) -> Any:
+    """Draw the users of a panel."""
+    import torch
+
+    generator = torch.Generator(simulator.device).manual_seed(panel.seed)
+    return simulator.sample_users(panel.users, panel.split, generator)
+
+
+def compare(agent: str, played: Mapping[str, Sessions]) -> Evaluation:
+    """Return means, paired differences and their 95 % percentile bootstrap intervals over users."""
+    samples = {(policy, name): s for policy, ended in played.items() for name, s in _samples(ended).items()}
+    keyed = {f"{policy}\n{name}": sample for (policy, name), sample in samples.items()}
+    resampled = statistics.bootstrap_ratios(keyed, np.random.default_rng(0))
+    policies: dict[str, dict[str, Estimate]] = {}
+    paired: dict[str, dict[str, Estimate]] = {}
+    for (policy, name), sample in samples.items():
+        drawn = resampled[f"{policy}\n{name}"]
+        policies.setdefault(policy, {})[name] = statistics.estimate(sample, drawn)
+        if policy != agent:
+            paired.setdefault(policy, {})[name] = statistics.paired_difference(
+                samples[agent, name], sample, resampled[f"{agent}\n{name}"], drawn
+            )
+    for policy, ended in played.items():
+        policies[policy] |= _exposure(ended)
+    return Evaluation(agent=agent, policies=policies, paired=paired)
+
+
+def _samples(ended: Sessions) -> dict[str, Sample]:
+    totals = {name: value.cpu().numpy() for name, value in ended.totals.items()}
+    length = ended.length.cpu().numpy()
+    samples = {
+        "return": statistics.mean_sample(totals.pop("reward")),
+        "length": statistics.mean_sample(length),
+        "ctr": Sample(totals.pop("clicks"), length),
+    }
+    return samples | {name: statistics.mean_sample(total / length) for name, total in totals.items()}
+
+
+def _exposure(ended: Sessions) -> dict[str, Estimate]:
+    counts = ended.exposure.cpu().numpy().astype(np.float64)
+    users = len(ended.length)
+    values = {"coverage": float((counts > 0).mean()), "gini": statistics.gini(counts)}
+    return {name: Estimate(value, None, None, users) for name, value in values.items()}

@@ -1,0 +1,121 @@
+"""The folder of a run: what it holds and how it comes into being."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from encoders.cache import write_atomically
+from encoders.errors import Failure, UsageError
+from experiments.config import short_name
+from experiments.settings import RunSettings, TrainSettings
+
+CONTENT = {"config.toml", "metrics.csv", "tensorboard", "checkpoint", "summary.json"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Return the path of all settings."""
+        return self.path / "config.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """Return the path of the table of training metrics."""
+        return self.path / "metrics.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Return the folder of TensorBoard's files."""
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return the path of the last checkpoint."""
+        return self.path / "checkpoint" / "state.safetensors"
+
+    @property
+    def summary(self) -> Path:
+        """Return the path of the final result."""
+        return self.path / "summary.json"
+
+    def check_free(self, overwrite: bool) -> None:
+        """Refuse a folder that exists, unless it may be overwritten and holds nothing but a run.
+
+        Raises:
+            UsageError: with what to do about it.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise UsageError(f"{self.path} is a file; choose another --out")
+        names = {entry.name for entry in self.path.iterdir()} - {part.name for part in self.parts()}
+        if not names:
+            return
+        if not overwrite:
+            cure = f"go on with --resume {self.path}, " if "config.toml" in names else ""
+            raise UsageError(
+                f"the run folder {self.path} exists: {cure}replace it with --overwrite or name another --out"
+            )
+        if "config.toml" not in names or names - CONTENT:
+            stranger = min(names - CONTENT, default="and no config.toml")
+            raise UsageError(
+                f"{self.path} holds what no run made ({stranger}), "
+                "so --overwrite does not touch it; choose another --out"
+            )
+
+    def parts(self) -> list[Path]:
+        """Return the files that a killed process left half-written."""
+        return list(self.path.rglob(".*.part"))
+
+    def create(self, run: RunSettings) -> None:
+        """Make the folder anew with its config.toml; what a former run left in it is removed."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        tables = run.tables()
+        # The folder says where the run is; a copied configuration must not point back to it.
+        tables["train"].pop("out")
+        write_atomically(self.config, tomli_w.dumps(tables).encode())
+
+    def check_is_run(self) -> None:
+        """Refuse a folder that is no run.
+
+        Raises:
+            UsageError: there is none, or it has no config.toml.
+        """
+        if not self.path.is_dir():
+            raise UsageError(f"there is no run folder {self.path}")
+        if not self.config.is_file():
+            raise UsageError(f"{self.path} is no run folder: it holds no config.toml")
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write summary.json."""
+        write_atomically(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+
+    def read_summary(self) -> dict[str, Any]:
+        """Read summary.json.
+
+        Raises:
+            Failure: there is none yet, or it is broken.
+        """
+        try:
+            summary: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise Failure(f"{self.path} has no summary yet; finish it with slatelab train --resume") from error
+        except ValueError as error:
+            raise Failure(f"{self.summary} is broken ({error}); make it anew with slatelab evaluate") from error
+        return summary
+
+
+def default_folder(train: TrainSettings) -> RunFolder:
+    """Return where a run is kept: ``out``, else ``runs/ENV--AGENT--seedSEED``."""
+    name = f"{short_name(train.env)}--{short_name(train.agent)}--seed{train.seed}"
+    return RunFolder(train.out or Path("runs") / name)

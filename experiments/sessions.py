@@ -1,0 +1,98 @@
+"""Play one policy to the end of every session of a panel of users."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agents.protocol import Agent
+from envs.interface import Observation, Policy, Tensors, repeats, take_candidates
+from envs.simulator import Simulator, State
+
+Act = Callable[[State, Observation], Tensor]
+"""From the state of some users, and what may be seen of it, to their slates (B, K)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """What one policy earned with each of n users, one session each."""
+
+    totals: Tensors
+    """Name to (n,) float64 sums over the session: reward, clicks, diversity, and the simulator's metrics."""
+    length: Tensor
+    """(n,) float64 slates shown."""
+    exposure: Tensor
+    """(N,) int64, how often each item of the catalogue was shown."""
+
+
+def agent_policy(agent: Agent) -> Act:
+    """Return an agent as a policy that does not explore."""
+    return lambda state, observation: agent.act(observation, explore=False)
+
+
+def reference_policy(simulator: Simulator, policy: Policy) -> Act:
+    """Return a reference policy, which may look inside the simulator."""
+    return lambda state, observation: policy(simulator, state)
+
+
+@torch.no_grad()
+def play(simulator: Simulator, users: Tensors, act: Act, seed: int) -> Sessions:
+    """Show slates to every user until they leave or time runs out.
+
+    Noise is drawn for the whole panel at every step, so that with one ``seed`` a user meets the same noise
+    under every policy; users whose session has ended are taken out of the batch.
+
+    Args:
+        simulator: the kernel.
+        users: a panel, each tensor (n, …).
+        act: the policy.
+        seed: of the noise.
+    """
+    number = len(next(iter(users.values())))
+    device = simulator.device
+    generator = torch.Generator(device).manual_seed(seed)
+    state = simulator.start(users, simulator.start_noise(number, generator))
+    playing = torch.arange(number, device=device)
+    length = torch.zeros(number, dtype=torch.float64, device=device)
+    totals: Tensors = {}
+    exposure = torch.zeros(simulator.spec.num_items, dtype=torch.int64, device=device)
+    for _ in range(simulator.time_limit):
+        noise = {name: value[playing] for name, value in simulator.step_noise(number, generator).items()}
+        observation = simulator.observe(state)
+        slate_BK = act(state, observation)
+        exposure += _shown(simulator, state, slate_BK)
+        diversity_B = _diversity(observation["candidates"], slate_BK)
+        state, outcome = simulator.step(state, slate_BK, noise)
+        earned = {
+            "reward": outcome.reward,
+            "clicks": outcome.response[:, :, 0].sum(dim=1),
+            "diversity": diversity_B,
+        }
+        for name, value_B in (earned | outcome.metrics).items():
+            total = totals.setdefault(name, torch.zeros_like(length))
+            total.index_add_(0, playing, value_B.double())
+        length[playing] += 1
+        rows = (~outcome.left).nonzero().squeeze(1)
+        if len(rows) < len(playing):
+            state = {name: value[rows] for name, value in state.items()}
+            playing = playing[rows]
+        if not len(playing):
+            break
+    return Sessions(totals=totals, length=length, exposure=exposure)
+
+
+def _shown(simulator: Simulator, state: State, slate_BK: Tensor) -> Tensor:
+    ids_BK = simulator.candidate_ids(state).gather(1, slate_BK)
+    return torch.bincount(ids_BK[~repeats(slate_BK)], minlength=simulator.spec.num_items)
+
+
+def _diversity(candidates_BMD: Tensor, slate_BK: Tensor) -> Tensor:
+    """Return 1 − the mean cosine of two items of the slate, (B,); 0 for a slate of one."""
+    slots = slate_BK.shape[1]
+    if slots == 1:
+        return torch.zeros(len(slate_BK), device=slate_BK.device)
+    items_BKD = torch.nn.functional.normalize(take_candidates(candidates_BMD, slate_BK), dim=-1)
+    # The sum over pairs is |sum of unit vectors|² less the diagonal.
+    pairs_B = items_BKD.sum(dim=1).square().sum(dim=1) - items_BKD.square().sum(dim=(1, 2))
+    return 1 - pairs_B / (slots * (slots - 1))

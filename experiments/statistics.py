@@ -1,0 +1,122 @@
+"""Estimates with intervals over users. Pure functions of numpy arrays."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+RESAMPLES = 2_000
+_CHUNK = 100
+
+
+class Estimate(NamedTuple):
+    """A mean over users with its 95 % interval."""
+
+    mean: float
+    ci_low: float | None
+    """Lower end; None where an interval over users has no meaning."""
+    ci_high: float | None
+    n: int
+    """Users."""
+
+
+class Sample(NamedTuple):
+    """What each user contributes to a ratio of sums; a plain mean has a denominator of ones."""
+
+    numerator: Floats
+    """(n,)"""
+    denominator: Floats
+    """(n,), positive."""
+
+
+def mean_sample(values_n: Floats) -> Sample:
+    """Return the sample of a plain mean over users, from (n,) values."""
+    return Sample(values_n, np.ones_like(values_n))
+
+
+def bootstrap_ratios(
+    samples: Mapping[str, Sample], rng: np.random.Generator, resamples: int = RESAMPLES
+) -> Mapping[str, Floats]:
+    """Resample users with replacement and return the ratio of sums of each resample.
+
+    All samples are resampled together, with the same users, so that differences of two of them are paired.
+
+    Equation:
+        r_b = sum_i w_bi num_i / sum_i w_bi den_i, with w_b multinomial(n; 1/n, …).
+    Source:
+        Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 6.
+
+    Args:
+        samples: name to numerator and denominator, each (n,) over the same users.
+        rng: the randomness.
+        resamples: how many.
+
+    Returns:
+        Name to (resamples,).
+    """
+    if not samples:
+        return {}
+    numerators_ns = np.stack([sample.numerator for sample in samples.values()], axis=1)
+    denominators_ns = np.stack([sample.denominator for sample in samples.values()], axis=1)
+    users = len(numerators_ns)
+    parts = []
+    for start in range(0, resamples, _CHUNK):
+        drawn = min(_CHUNK, resamples - start)
+        weights_bn = rng.multinomial(users, np.full(users, 1 / users), size=drawn).astype(np.float64)
+        parts.append((weights_bn @ numerators_ns) / (weights_bn @ denominators_ns))
+    ratios_bs = np.concatenate(parts)
+    return {name: ratios_bs[:, column] for column, name in enumerate(samples)}
+
+
+def ratio(sample: Sample) -> float:
+    """Return the ratio of sums of a sample."""
+    return float(sample.numerator.sum() / sample.denominator.sum())
+
+
+def percentile_interval(values_b: Floats, level: float = LEVEL) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of (resamples,) values."""
+    low, high = np.quantile(values_b, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def estimate(sample: Sample, resampled_b: Floats) -> Estimate:
+    """Return the ratio of a sample with the percentile interval of its resamples."""
+    return Estimate(ratio(sample), *percentile_interval(resampled_b), len(sample.numerator))
+
+
+def paired_difference(first: Sample, second: Sample, first_b: Floats, second_b: Floats) -> Estimate:
+    """Return first − second over the same users, with the interval of the resampled differences."""
+    difference = ratio(first) - ratio(second)
+    return Estimate(difference, *percentile_interval(first_b - second_b), len(first.numerator))
+
+
+def gini(counts_N: Floats) -> float:
+    """Return how unequal non-negative counts are: 0 all equal, towards 1 all in one.
+
+    Equation:
+        G = sum_i (2 i - N - 1) x_i / (N sum_i x_i), x sorted ascending, i from 1.
+    Source:
+        Gini 1912; as a measure of exposure in Fleder and Hosanagar 2009.
+
+    Args:
+        counts_N: (N,).
+
+    Returns:
+        In [0, 1); 0 where all counts are 0.
+    """
+    ordered_N = np.sort(counts_N)
+    total = ordered_N.sum()
+    if total == 0:
+        return 0.0
+    number = len(ordered_N)
+    ranks_N = np.arange(1, number + 1)
+    return float(((2 * ranks_N - number - 1) * ordered_N).sum() / (number * total))
+
+
+def score(value: float, random: float, ceiling: float) -> float | None:
+    """Return (value − random) / (ceiling − random); None where the two anchors are equal."""
+    return None if ceiling == random else (value - random) / (ceiling - random)

@@ -1,0 +1,80 @@
+"""``slatelab dashboard``."""
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from encoders.errors import Failure, UsageError
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardFlags:
+    """Show runs in TensorBoard, on this machine only, until Ctrl-C."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),)
+    """Run folders, or folders of run folders."""
+    port: int = 6006
+    """Port to serve on."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve TensorBoard until Ctrl-C."""
+    flags = tyro.cli(DashboardFlags, prog="slatelab dashboard", args=list(arguments))
+    boards = find_boards(flags.runs)
+    with tempfile.TemporaryDirectory(prefix="slatelab-") as folder, contextlib.suppress(KeyboardInterrupt):
+        link_boards(boards, Path(folder))
+        address = serve(Path(folder), flags.port)
+        print(f"TensorBoard with {len(boards)} run(s) at {address} (Ctrl-C ends it)", flush=True)
+        threading.Event().wait()
+    return 0
+
+
+def find_boards(runs: Sequence[Path]) -> dict[str, Path]:
+    """Return the TensorBoard folders of runs, by the name of the run.
+
+    Raises:
+        UsageError: a folder does not exist, or there is no run in it.
+    """
+    boards: dict[str, Path] = {}
+    for run in runs:
+        if not run.is_dir():
+            raise UsageError(f"there is no run folder {run}")
+        found = sorted(path.parent.resolve() / "tensorboard" for path in run.rglob("config.toml"))
+        found = [board for board in found if board.is_dir() and board not in boards.values()]
+        if not found and run.resolve() / "tensorboard" not in boards.values():
+            raise UsageError(f"{run} holds no run with a tensorboard folder; slatelab train makes one")
+        for board in found:
+            name = board.parent.name
+            count = sum(other == name or other.startswith(f"{name} (") for other in boards)
+            boards[f"{name} ({count + 1})" if count else name] = board
+    return boards
+
+
+def link_boards(boards: Mapping[str, Path], folder: Path) -> None:
+    """Gather the boards in one folder, by name: TensorBoard's projector knows no list of folders."""
+    for name, board in boards.items():
+        (folder / name).symlink_to(board, target_is_directory=True)
+
+
+def serve(folder: Path, port: int) -> str:
+    """Start TensorBoard in a thread of this process and return its address.
+
+    Raises:
+        Failure: it cannot listen on that port.
+    """
+    from tensorboard import program
+
+    server = program.TensorBoard()
+    server.configure(logdir=str(folder), host=HOST, port=port)
+    try:
+        address: str = server.launch()
+    except program.TensorBoardServerException as error:
+        raise Failure(f"TensorBoard cannot start: {error}; choose another --port") from error
+    return address

@@ -1,0 +1,45 @@
+"""``slatelab train``."""
+
+from collections.abc import Sequence
+
+from experiments.arguments import TrainArguments, parse_train
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train or resume, evaluate, print the table and leave everything in the run folder."""
+    parsed = parse_train(arguments)
+    return _train(parsed)
+
+
+def _train(parsed: TrainArguments) -> int:
+    from experiments import training
+    from experiments.folder import RunFolder, default_folder
+    from experiments.progress import log_to_stderr, say
+    from experiments.result_table import print_evaluation
+    from experiments.run import Run
+
+    log_to_stderr()
+    resumed = parsed.flags.resume
+    folder = default_folder(parsed.run.train) if resumed is None else RunFolder(resumed)
+    if resumed is not None and folder.summary.is_file():
+        say(f"{folder.path} is finished: see {folder.summary}, or slatelab evaluate {folder.path}")
+        return 0
+    if resumed is None:
+        trained = training.start(parsed.run, folder, parsed.flags.overwrite)
+    else:
+        trained = training.resume(parsed.run, folder)
+    book = trained.logbook
+    run = Run(
+        folder=folder,
+        trainer=trained.trainer,
+        train_seconds=book.train_seconds,
+        wall_seconds=book.wall_seconds,
+    )
+    try:
+        result = run.evaluate()
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"go on with slatelab train --resume {folder.path}") from stop
+    run.write_summary(result, book.wall_seconds, book.board)
+    print_evaluation(result)
+    say(f"the run is in {folder.path}; slatelab dashboard {folder.path} shows it")
+    return 0
