@@ -78,6 +78,7 @@ class Learner:
             num_items=spec.num_items if self.inputs.has_ids else 0,
             num_heads=num_heads,
             num_state_heads=num_state_heads,
+            static_items=spec.static_items,
             hidden=settings.hidden,
             embedding=settings.embedding,
             generator=generator,

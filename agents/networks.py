@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from envs.interface import Observation, Spec, take_candidates
@@ -53,6 +54,7 @@ class TwoTower(nn.Module):
         num_items: size of the id table, 0 for none.
         num_heads: H.
         num_state_heads: S.
+        static_items: an id has the same features wherever it occurs, so that the tower reads each id once a batch.
         hidden: width of the hidden layers; the rank of the inner product is half of it.
         embedding: width of the id embedding.
         generator: source of the first weights; decides the device.
@@ -66,13 +68,14 @@ class TwoTower(nn.Module):
         num_items: int,
         num_heads: int,
         num_state_heads: int = 0,
+        static_items: bool = False,
         hidden: int,
         embedding: int,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         device, rank = generator.device, hidden // 2
-        self.num_heads, self.rank = num_heads, rank
+        self.num_heads, self.rank, self.static_items = num_heads, rank, static_items
         self.user_hidden = linear(user_width, hidden, generator)
         self.user_norm = nn.LayerNorm(hidden, device=device)
         self.user_out = linear(hidden, num_heads * (rank + 1), generator, gain=0.0)
@@ -98,12 +101,22 @@ class TwoTower(nn.Module):
 
     def items(self, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return g (B, M, R) and c (B, M, H)."""
-        if self.embedding is not None and ids_BM is not None:
-            features_BMF = torch.cat([features_BMF, self.embedding(ids_BM)], dim=-1)
-        hidden = torch.relu(self.item_norm(self.item_hidden(features_BMF)))
+        if ids_BM is None or not self.static_items:
+            return self._tower(features_BMF, ids_BM)
+        ids_I, inverse_BM = ids_BM.unique(return_inverse=True)
+        places = torch.arange(ids_BM.numel(), device=ids_BM.device)
+        first_I = torch.empty_like(ids_I).scatter_(0, inverse_BM.flatten(), places)
+        item_IR, bias_IH = self._tower(features_BMF.flatten(0, 1)[first_I], ids_I)
+        return functional.embedding(inverse_BM, item_IR), functional.embedding(inverse_BM, bias_IH)
+
+    def _tower(self, features: Tensor, ids: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return g (..., R) and c (..., H)."""
+        if self.embedding is not None and ids is not None:
+            features = torch.cat([features, self.embedding(ids)], dim=-1)
+        hidden = torch.relu(self.item_norm(self.item_hidden(features)))
         bias = self.item_bias(hidden)
-        if self.id_bias is not None and ids_BM is not None:
-            bias = bias + self.id_bias(ids_BM)
+        if self.id_bias is not None and ids is not None:
+            bias = bias + self.id_bias(ids)
         return self.item_out(hidden), bias
 
     def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,8 @@ class Spec:
     """Items of the catalogue; ``candidate_ids`` are below it."""
     shapes: Mapping[str, tuple[int, ...]]
     """Observation key to the shape of one user's entry, without the leading axis B."""
+    static_items: bool = False
+    """Whether an item's features and popularity depend on its id alone, wherever and whenever it is a candidate."""
     response_columns: tuple[str, ...]
     """Names of the R columns of ``response``; the first is ``click``, the second ``reward``."""
     neutral_response: tuple[float, ...]

@@ -330,6 +330,7 @@ class Movies:
             num_candidates=num_candidates,
             slate_size=slate_size,
             num_items=len(self.films.vectors),
+            static_items=True,
             shapes={
                 "user": (3 * dim + 4,),
                 "candidates": (num_candidates, dim),
