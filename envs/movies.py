@@ -12,7 +12,7 @@ from torch import Tensor
 
 from encoders.index import CosineIndex
 from envs.candidates import exploration_noise, explore, forget_when_exhausted
-from envs.catalog import with_min_ratings
+from envs.catalog import DataSet, with_min_ratings
 from envs.choice import multinomial_logit, sample_choice
 from envs.fitted import FittedUsers
 from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
@@ -166,13 +166,17 @@ class Movies:
         self.settings = settings
         self.device = resolve_device(device)
         self.time_limit = settings.time_limit
-        dataset = with_min_ratings(load_movielens(), settings.min_ratings)
+        dataset = with_min_ratings(self.load_dataset(), settings.min_ratings)
         check_sizes(settings.slate_size, settings.num_candidates, len(dataset.catalog))
         by_text = settings.user_vector == "text"
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)
         self.films = self.users.items
         self.index = CosineIndex(self.films.vectors)
         self._titles = np.array(dataset.catalog.titles, dtype=object)
+
+    def load_dataset(self) -> DataSet:
+        """Return catalogue and ratings; a subclass that returns others makes the same environment of them."""
+        return load_movielens()
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the raters of a split."""

@@ -1,0 +1,89 @@
+"""The pages of `docs/` say what is true: their examples run, their commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHORT = ["--steps", "2048", "--num-users", "64", "--eval-users", "20"]
+
+
+def _files(page: Path) -> dict[str, str]:
+    """Return the page's Python blocks that begin with their file name as a comment."""
+    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text(), re.DOTALL)
+    return dict(blocks)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files of docs/extending.md and a small shop."""
+    folder = tmp_path_factory.mktemp("workplace")
+    files = _files(ROOT / "docs" / "extending.md")
+    assert set(files) == {"my_shop.py", "my_env.py", "my_agent.py", "my_encoder.py"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    _write_shop(folder / "my-shop")
+    return folder
+
+
+def _write_shop(folder: Path) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    words = ["red", "blue", "old", "tiny", "grand", "lantern", "kettle", "chair", "lamp", "bowl"]
+    items = [f"i{i}\t{' '.join(rng.choice(words, 3))} {i}\t{rng.choice(['Home', 'Garden'])}" for i in range(60)]
+    (folder / "my-shop.item").write_text("item_id:token\ttitle:token_seq\tclass:token_seq\n" + "\n".join(items) + "\n")
+    lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
+    for user in range(60):
+        for item in rng.permutation(60)[:30]:
+            lines.append(f"u{user}\ti{item}\t{rng.integers(1, 6)}\t{rng.integers(10**9)}")
+    (folder / "my-shop.inter").write_text("\n".join(lines) + "\n")
+
+
+def _train(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "experiments", "train", *SHORT, *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=_environment(folder), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--env", "my_env:Jukebox-v0", "--agent", "slateq"],
+        ["--env", "my_env:Jukebox-v0", "--agent", "my_agent:ClickRate"],
+        ["--env", "my_shop:MyShop-v0", "--env.min-ratings", "5", "--encoder", "my_encoder:Trigrams"],
+    ],
+    ids=["environment", "agent", "data and encoder"],
+)
+def test_the_examples_of_extending_train(workplace: Path, arguments: list[str], tmp_path: Path) -> None:
+    printed = _train(workplace, *arguments, "--out", str(tmp_path / "run"))
+    assert "random" in printed
+    assert (tmp_path / "run" / "summary.json").is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_the_pages_is_one_of_the_verbs(page: Path) -> None:
+    from experiments.cli import VERBS
+
+    verbs = set(re.findall(r"slatelab (train|evaluate|report|list|dashboard|score|[a-z]+)\b", page.read_text()))
+    used = {verb for verb in verbs if f"`slatelab {verb}" in page.read_text() or f"\nslatelab {verb}" in page.read_text()}
+    assert used <= set(VERBS), used - set(VERBS)
