@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from agents.state import check_names, restore_stream
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import random_slate, top_k
 
@@ -45,8 +46,13 @@ class _Fixed:
         return {"generator": self.generator.get_state()}
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on with a saved random stream."""
-        self.generator.set_state(tensors["generator"].cpu())
+        """Go on with a saved random stream.
+
+        Raises:
+            ValueError: it is a learner's.
+        """
+        check_names(tensors, ("generator",))
+        restore_stream(self.generator, tensors["generator"])
 
 
 class Random(_Fixed):

@@ -12,7 +12,7 @@ from agents.learner import Learner, LearnerSettings
 from agents.replay import Replay
 from agents.returns import ReturnCollector
 from agents.rollout import minibatches
-from agents.state import above, below, flat_module, load_module
+from agents.state import above, below, check_names, flat_module, load_module
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import top_k
 
@@ -27,6 +27,14 @@ class DQNSettings(LearnerSettings):
     """Choose the next slate with the online network and value it with the target network."""
     replay: int = 0
     """User-steps kept for replay with one-step targets; 0 learns from each rollout once, with lambda-returns."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        super().__post_init__()
+        if not 0 < self.polyak <= 1:
+            raise ValueError(f"polyak is {self.polyak}; it lies in (0, 1]")
+        if self.replay < 0:
+            raise ValueError(f"replay is {self.replay}; it is at least 0")
 
 
 class DQN:
@@ -62,6 +70,8 @@ class DQN:
         num_users: int,
         num_steps: int,
     ) -> None:
+        if 0 < settings.replay < num_users:
+            raise ValueError(f"replay is {settings.replay}, but each step brings {num_users} rows; make it 0 or larger")
         self.spec, self.settings = spec, settings
         generator = torch.Generator(device).manual_seed(seed)
         self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, generator=generator)
@@ -103,7 +113,9 @@ class DQN:
         return {"train/loss": loss, "train/value": value / self.settings.reward_scale, **self.learner.schedules()}
 
     def _rollout_batches(self, transition: Transition) -> list[Tensors]:
-        rows = self.collector.add(transition, self._value_B)
+        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
+        value_B, self._value_B = self._value_B, None
+        rows = self.collector.add(transition, value_B)
         if rows is None:
             return []
         return list(minibatches(rows, self.settings.minibatch, self.learner.generator))
@@ -135,15 +147,23 @@ class DQN:
 
     def state_dict(self) -> Tensors:
         """Return both networks, moments, what was collected, the step count and the random stream."""
-        held = above("rollout", self.collector.rollout.state_dict())
+        held = above("rollout", self.collector.state_dict())
         if self.replay is not None:
             held |= above("replay", self.replay.state_dict())
         return self.learner.state_dict() | flat_module("target", self.target) | held
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`."""
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is another agent's.
+        """
+        names = ("steps", "generator") if self.replay is None else ("steps", "generator", "replay.added")
+        prefixes = ("network", "optimizer", "target", "rollout" if self.replay is None else "replay")
+        check_names(tensors, names, prefixes)
         self.learner.load_state_dict(tensors)
         load_module("target", self.target, tensors)
-        self.collector.rollout.load_state_dict(below("rollout", tensors))
+        self._value_B = None
+        self.collector.load_state_dict(below("rollout", tensors))
         if self.replay is not None:
             self.replay.load_state_dict(below("replay", tensors))

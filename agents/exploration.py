@@ -19,6 +19,12 @@ class EpsilonSchedule:
     fraction: float = 0.1
     """Share of the training after which ``end`` is reached."""
 
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        for name in ("start", "end", "fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} of the exploration is {getattr(self, name)}; it lies in [0, 1]")
+
     def __call__(self, progress: float) -> float:
         """Return epsilon at a progress in [0, 1]."""
         if self.fraction <= 0:

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from agents.exploration import EpsilonSchedule, epsilon_greedy
 from agents.networks import ItemInputs, TwoTower
-from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
+from agents.state import flat_module, flat_optimizer, load_module, load_optimizer, restore_stream
 from envs.interface import Spec, Tensors
+
+COUNTS = ("rollout", "minibatch", "hidden", "embedding")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +44,11 @@ class LearnerSettings:
             raise ValueError(f"discount is {self.discount}; it lies in [0, 1)")
         if not 0 <= self.trace <= 1:
             raise ValueError(f"trace is {self.trace}; it lies in [0, 1]")
-        for name in ("rollout", "minibatch", "hidden", "embedding", "learning_rate", "reward_scale"):
+        for name in (*COUNTS, "learning_rate", "reward_scale", "max_gradient_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is above 0")
+        if self.hidden < 2:
+            raise ValueError(f"hidden is {self.hidden}; it is at least 2")
 
 
 class Learner:
@@ -132,9 +136,9 @@ class Learner:
         """Go on from a `state_dict`.
 
         Raises:
-            ValueError: it is another agent's.
+            ValueError: the weights have other shapes.
         """
         load_module("network", self.network, tensors)
         load_optimizer("optimizer", self.optimizer, tensors)
         self.steps = int(tensors["steps"])
-        self.generator.set_state(tensors["generator"].cpu())
+        restore_stream(self.generator, tensors["generator"])

@@ -10,7 +10,7 @@ from envs.interface import Observation, Spec, take_candidates
 
 def linear(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
     """Return a linear layer with weights N(0, gain^2 / inputs) from the generator and zero biases."""
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, device=generator.device)
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, device=generator.device)  # type: ignore[no-untyped-call]
     nn.init.normal_(layer.weight, std=gain / inputs**0.5, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer
@@ -87,9 +87,9 @@ class TwoTower(nn.Module):
         self.embedding: nn.Embedding | None = None
         self.id_bias: nn.Embedding | None = None
         if num_items:
-            self.embedding = skip_init(nn.Embedding, num_items, embedding, device=device)
+            self.embedding = skip_init(nn.Embedding, num_items, embedding, device=device)  # type: ignore[no-untyped-call]
             nn.init.normal_(self.embedding.weight, std=0.1, generator=generator)
-            self.id_bias = skip_init(nn.Embedding, num_items, num_heads, device=device)
+            self.id_bias = skip_init(nn.Embedding, num_items, num_heads, device=device)  # type: ignore[no-untyped-call]
             nn.init.zeros_(self.id_bias.weight)
 
     def users(self, user_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,7 +103,7 @@ class TwoTower(nn.Module):
         """Return g (B, M, R) and c (B, M, H)."""
         if ids_BM is None or not self.static_items:
             return self._tower(features_BMF, ids_BM)
-        ids_I, inverse_BM = ids_BM.unique(return_inverse=True)
+        ids_I, inverse_BM = ids_BM.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         places = torch.arange(ids_BM.numel(), device=ids_BM.device)
         first_I = torch.empty_like(ids_I).scatter_(0, inverse_BM.flatten(), places)
         item_IR, bias_IH = self._tower(features_BMF.flatten(0, 1)[first_I], ids_I)

@@ -10,7 +10,7 @@ from envs.interface import Metric, Observation, Spec, Tensors, Transition
 class Agent(Protocol):
     """A slate-ranking policy that may learn.
 
-    A class that follows this protocol is built as ``Class(spec, settings, device=…, seed=…, num_users=…, num_steps=…)``:
+    Such a class is built as ``Class(spec, settings, device=…, seed=…, num_users=…, num_steps=…)``:
     the sizes of the environment, its own ``Settings``, a torch device, a seed, B the number of parallel users
     that `update` will see, and how many times `update` will be called (for annealing).
     """

@@ -2,6 +2,7 @@
 
 import torch
 
+from agents.state import above, below, to_device
 from envs.interface import Tensors
 
 
@@ -42,12 +43,22 @@ class Replay:
 
     def state_dict(self) -> Tensors:
         """Return the rows held and the place of the ring."""
-        held = {f"rows.{name}": value[: len(self)] for name, value in self._columns.items()}
-        return held | {"added": torch.tensor(self.added)}
+        held = {name: value[: len(self)].clone() for name, value in self._columns.items()}
+        return above("rows", held) | {"added": torch.tensor(self.added)}
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`."""
-        rows = {name.removeprefix("rows."): value for name, value in tensors.items() if name.startswith("rows.")}
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it was saved with another capacity.
+        """
+        rows = to_device(below("rows", tensors), self.generator.device)
+        held = max((len(value) for value in rows.values()), default=0)
+        if held != min(int(tensors["added"]), self.capacity):
+            raise ValueError(
+                f"the saved replay holds {held} rows, which does not fit one of {self.capacity}; "
+                "load it into an agent with the same settings"
+            )
         self.added, self._columns = 0, {}
         if rows:
             self.add(rows)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from agents.learner import Learner
 from agents.rollout import Rollout
+from agents.state import to_device
 from agents.targets import lambda_returns
 from envs.interface import Observation, Tensors, Transition
 
@@ -32,7 +33,8 @@ class ReturnCollector:
 
         Args:
             transition: the step.
-            value_B: V of the observation as `act` computed it; None where this agent did not act.
+            value_B: V of the observation as `act` computed it; None where this agent did not choose the slate, and
+                the value is computed here.
 
         Returns:
             when the rollout is full, the rows (T B, ...) ``user``, ``features``, ``ids`` (where observed),
@@ -46,11 +48,16 @@ class ReturnCollector:
             "reward": transition.reward * self.settings.reward_scale,
             "discount": transition.discount * self.settings.discount,
             "last": transition.last,
-            "value": torch.zeros_like(transition.reward) if value_B is None else value_B,
+            "value": self._value(transition) if value_B is None else value_B,
             "final_value": self._final_value(transition),
         }
         self.rollout.add(step if ids is None else step | {"ids": ids})
         return self._rows(self.rollout.take()) if self.rollout.full else None
+
+    def _value(self, transition: Transition) -> Tensor:
+        if self.settings.discount == 0:
+            return torch.zeros_like(transition.reward)
+        return self.value_of(transition.observation)
 
     def _final_value(self, transition: Transition) -> Tensor:
         ends_rollout = self.rollout.size + 1 == self.rollout.length
@@ -58,6 +65,18 @@ class ReturnCollector:
         if self.settings.discount == 0 or not (ends_rollout or bool(truncated_B.any())):
             return torch.zeros_like(transition.reward)
         return self.value_of(transition.next_observation)
+
+    def state_dict(self) -> Tensors:
+        """Return the steps collected so far."""
+        return self.rollout.state_dict()
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it holds more steps than a rollout has.
+        """
+        self.rollout.load_state_dict(to_device(tensors, self.learner.generator.device))
 
     def _rows(self, rollout: Tensors) -> Tensors:
         next_value_TB = torch.cat([rollout["value"][1:], rollout["final_value"][-1:]])

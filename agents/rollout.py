@@ -43,8 +43,18 @@ class Rollout:
         return {name: value[: self.size].clone() for name, value in self._columns.items() if self.size}
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`."""
-        self.size = 0
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it holds as many steps as a rollout has, or more: `take` would have taken them.
+        """
+        held = max((len(value) for value in tensors.values()), default=0)
+        if held >= self.length:
+            raise ValueError(
+                f"the saved rollout holds {held} steps, this agent learns after {self.length}; "
+                "load it into an agent with the same settings"
+            )
+        self.size, self._columns = 0, {}
         for step in zip(*tensors.values(), strict=True):
             self.add(dict(zip(tensors, step, strict=True)))
 

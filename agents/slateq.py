@@ -10,7 +10,7 @@ from torch.nn import functional
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
 from agents.rollout import minibatches
-from agents.state import above, below
+from agents.state import above, below, check_names
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import optimal_slate
 
@@ -26,6 +26,13 @@ class SlateQSettings(LearnerSettings):
     """Weight of the choice model's cross-entropy."""
     answer_weight: float = 0.1
     """Weight of the loss that predicts the further response columns (such as stars) of the clicked item."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        super().__post_init__()
+        for name in ("choice_weight", "answer_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
 
 
 class SlateQ:
@@ -100,7 +107,9 @@ class SlateQ:
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        rows = self.collector.add(transition, self._value_B)
+        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
+        value_B, self._value_B = self._value_B, None
+        rows = self.collector.add(transition, value_B)
         self.learner.steps += 1
         if rows is None:
             return {}
@@ -138,12 +147,18 @@ class SlateQ:
 
     def state_dict(self) -> Tensors:
         """Return weights, moments, the rollout so far, the step count and the random stream."""
-        return self.learner.state_dict() | above("rollout", self.collector.rollout.state_dict())
+        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`."""
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is another agent's.
+        """
+        check_names(tensors, ("steps", "generator"), ("network", "optimizer", "rollout"))
         self.learner.load_state_dict(tensors)
-        self.collector.rollout.load_state_dict(below("rollout", tensors))
+        self._value_B = None
+        self.collector.load_state_dict(below("rollout", tensors))
 
 
 @dataclass(frozen=True, kw_only=True)

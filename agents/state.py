@@ -1,6 +1,7 @@
 """Turn what a learner holds into flat named tensors and back, to the bit and without executing code."""
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -36,6 +37,43 @@ def load_optimizer(prefix: str, optimizer: torch.optim.Optimizer, tensors: Mappi
         index, name = path.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def check_names(tensors: Mapping[str, Tensor], names: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+    """Refuse a saved state that is another kind of agent's.
+
+    Args:
+        tensors: the saved state.
+        names: what it has to hold.
+        prefixes: what it may hold besides, under ``prefix.``.
+
+    Raises:
+        ValueError: a name is missing, or one too many.
+    """
+    wanted, starts = set(names), tuple(f"{prefix}." for prefix in prefixes)
+    for name in sorted(wanted - tensors.keys()):
+        raise ValueError(f'the saved state has no "{name}": it is that of another agent or of other settings')
+    for name in sorted(tensors.keys() - wanted):
+        if not name.startswith(starts):
+            raise ValueError(f'the saved state has a "{name}": it is that of another agent or of other settings')
+
+
+def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
+    """Go on with a saved random stream.
+
+    A stream of another kind of device cannot go on; a new one is then seeded from it, so that what was trained on a
+    GPU can be loaded on a CPU, and always with the same outcome.
+    """
+    saved = saved.cpu()
+    if saved.shape == generator.get_state().shape:
+        generator.set_state(saved)
+    else:
+        generator.manual_seed(zlib.crc32(saved.numpy().tobytes()))
+
+
+def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return the tensors on a device; they are read from a checkpoint on the CPU."""
+    return {name: value.to(device) for name, value in tensors.items()}
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

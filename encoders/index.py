@@ -158,8 +158,8 @@ def top_k(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ids, int64 (B, k), and scores (B, k) of the largest scores; equal ones by lower id.
 
     An item with the score -inf is never returned: its place holds id -1. ``torch.topk`` leaves open which of
-    equal scores it takes. That matters only where the k-th and the next are equal, and only those rows
-    are ranked again by a key that holds score and id.
+    equal scores it takes, and in which order. Only rows with equal scores among their first k + 1 are ranked
+    again, by a key that holds score and id.
 
     Args:
         scores_BN: float32 (B, N), without NaN.
@@ -167,15 +167,11 @@ def top_k(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
     width = scores_BN.shape[1]
     top_scores, top_ids = scores_BN.topk(min(k + 1, width), dim=1)
-    top_ids, by_id = top_ids.sort(dim=1)
-    top_scores, by_score = top_scores.gather(1, by_id).sort(dim=1, descending=True, stable=True)
-    top_ids = top_ids.gather(1, by_score)
     ids_Bk, scores_Bk = top_ids[:, :k].contiguous(), top_scores[:, :k].contiguous()
-    if k < width:
-        kth_B, next_B = top_scores[:, k - 1], top_scores[:, k]
-        tied = torch.nonzero((kth_B == next_B) & (kth_B > float("-inf"))).squeeze(1)
-        if len(tied):
-            ids_Bk[tied], scores_Bk[tied] = _top_k_by_key(scores_BN[tied], k)
+    higher, lower = top_scores[:, :-1], top_scores[:, 1:]
+    tied = torch.nonzero(((higher == lower) & (higher > float("-inf"))).any(dim=1)).squeeze(1)
+    if len(tied):
+        ids_Bk[tied], scores_Bk[tied] = _top_k_by_key(scores_BN[tied], k)
     ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1)
     return ids_Bk, scores_Bk
 

@@ -32,13 +32,19 @@ def explore(nearest_BM: Tensor, seen_BN: Tensor, draws_BJ: Tensor) -> Tensor:
         return nearest_BM
     last = nearest_BM.shape[1]
     taken_BN = seen_BN.scatter(1, nearest_BM, True)
-    earlier_BJ = (draws_BJ.unsqueeze(2) == draws_BJ.unsqueeze(1)).tril(diagonal=-1).any(dim=2)
-    usable_BJ = ~(taken_BN.gather(1, draws_BJ) | earlier_BJ)
+    usable_BJ = ~(taken_BN.gather(1, draws_BJ) | _drawn_before(draws_BJ))
     rank_BJ = usable_BJ.cumsum(dim=1) - 1
     # Every draw is written to the place of its rank; what is not usable or left over goes to a column that is cut off.
     place_BJ = torch.where(usable_BJ & (rank_BJ < slots), last - 1 - rank_BJ, last)
     padded = torch.cat([nearest_BM, nearest_BM[:, :1]], dim=1)
     return padded.scatter(1, place_BJ, draws_BJ)[:, :last]
+
+
+def _drawn_before(draws_BJ: Tensor) -> Tensor:
+    """Mark the draws that stand earlier in their row, (B, J) bool; a stable sort is cheaper than all J² pairs."""
+    drawn_BJ, order_BJ = draws_BJ.sort(dim=1, stable=True)
+    same_BJ = torch.nn.functional.pad(drawn_BJ[:, 1:] == drawn_BJ[:, :-1], (1, 0))
+    return torch.zeros_like(same_BJ).scatter(1, order_BJ, same_BJ)
 
 
 def forget_when_exhausted(seen_BN: Tensor, unseen_B: Tensor, num_candidates: int) -> tuple[Tensor, Tensor]:
@@ -53,4 +59,6 @@ def forget_when_exhausted(seen_BN: Tensor, unseen_B: Tensor, num_candidates: int
         both arguments, with the exhausted users' rows started over.
     """
     exhausted_B = unseen_B < num_candidates
-    return seen_BN & ~exhausted_B.unsqueeze(1), unseen_B.masked_fill(exhausted_B, seen_BN.shape[1])
+    # As bytes: a bool operation that is broadcast over rows is not vectorised, and this is B x N of them.
+    kept_B1 = (~exhausted_B).view(torch.uint8).unsqueeze(1)
+    return (seen_BN.view(torch.uint8) * kept_B1).view(torch.bool), unseen_B.masked_fill(exhausted_B, seen_BN.shape[1])

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import embedding, embedding_bag, normalize
 
 from encoders.index import CosineIndex
 from envs.candidates import exploration_noise, explore, forget_when_exhausted
@@ -172,6 +173,9 @@ class Movies:
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)
         self.films = self.users.items
         self.index = CosineIndex(self.films.vectors)
+        # Of steps, clicks, recent stars and stars. Made once: to make them in a step waits for a GPU.
+        self._keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
+        self._gain = torch.tensor([1.0, 0.2, 0.2, 0.05], device=self.device)
         self._titles = np.array(dataset.catalog.titles, dtype=object)
 
     def load_dataset(self) -> DataSet:
@@ -220,9 +224,9 @@ class Movies:
     def appeal(self, state: State, items_BK: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return click logit, affinity and satiation of items, each (B, K)."""
         settings, films = self.settings, self.films
-        affinity_BK = torch.einsum("bf,bkf->bk", state["factors"], films.factors[items_BK])
-        satiation_BK = torch.einsum("bg,bkg->bk", state["satiation"], films.genres[items_BK])
-        cosine_BK = torch.einsum("bd,bkd->bk", state["profile"], films.vectors[items_BK])
+        affinity_BK = torch.einsum("bf,bkf->bk", state["factors"], embedding(items_BK, films.factors))
+        satiation_BK = torch.einsum("bg,bkg->bk", state["satiation"], embedding(items_BK, films.genres))
+        cosine_BK = torch.einsum("bd,bkd->bk", state["profile"], embedding(items_BK, films.vectors))
         logits_BK = (
             settings.cosine_weight * cosine_BK
             + settings.popularity_weight * films.popularity[items_BK]
@@ -290,26 +294,25 @@ class Movies:
         decay, drift = settings.satiation_decay, settings.profile_drift
         profile_BD = (1 - drift * click_B1) * state["profile"] + drift * vector_BD
         step = torch.cat([torch.full_like(click_B1, 0.02), click_B1, verdict_B1, verdict_B1], dim=1)
-        keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
-        gain = torch.tensor([1.0, 0.2, 0.2, 0.05], device=self.device)
         return {
             "satiation": decay * state["satiation"] + (1 - decay) * click_B1 * films.genres[item_B],
-            "profile": torch.nn.functional.normalize(profile_BD, dim=1),
+            "profile": normalize(profile_BD, dim=1),
             "recent": 0.8 * state["recent"] + 0.2 * vector_BD,
             "liked": 0.95 * state["liked"] + 0.05 * verdict_B1 * vector_BD,
-            "progress": keep * state["progress"] + gain * step,
+            "progress": self._keep * state["progress"] + self._gain * step,
         }
 
     def _metrics(self, state: State, satisfaction_B: Tensor, empty_BK: Tensor) -> Tensors:
         films, candidates_BM = self.films, state["candidates"]
-        affinity_BM = torch.einsum("bf,bmf->bm", state["factors"], films.factors[candidates_BM])
-        cosine_BM = torch.einsum("bd,bmd->bm", state["profile"], films.vectors[candidates_BM])
+        # The mean of inner products is the inner product with the mean, and a mean of rows needs no (B, M, F) copy.
+        mean_factors_BF = embedding_bag(candidates_BM, films.factors, mode="mean")
+        mean_vectors_BD = embedding_bag(candidates_BM, films.vectors, mode="mean")
         return {
             "satisfaction": satisfaction_B,
             "mood": state["mood"],
             "repeats": empty_BK.sum(dim=1).float(),
-            "retrieval/cosine": cosine_BM.mean(dim=1),
-            "retrieval/affinity": affinity_BM.mean(dim=1),
+            "retrieval/cosine": (state["profile"] * mean_vectors_BD).sum(dim=1),
+            "retrieval/affinity": (state["factors"] * mean_factors_BF).sum(dim=1),
         }
 
     def observe(self, state: State) -> Observation:
@@ -318,11 +321,11 @@ class Movies:
         shown_BK1 = (state["slate"] >= 0).unsqueeze(2)
         return {
             "user": torch.cat([state["profile"], state["recent"], state["liked"], state["progress"]], dim=1),
-            "candidates": films.vectors[candidates_BM],
+            "candidates": embedding(candidates_BM, films.vectors),
             "candidate_ids": candidates_BM,
             "popularity": films.popularity[candidates_BM],
             "response": state["response"],
-            "slate_items": films.vectors[state["slate"].clamp(min=0)] * shown_BK1,
+            "slate_items": embedding(state["slate"].clamp(min=0), films.vectors) * shown_BK1,
         }
 
     @cached_property
