@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.state import check_names, restore_stream
-from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from agents.state import check_names
+from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import random_slate, top_k
 
 
@@ -79,6 +79,8 @@ class Cosine(_Fixed):
 
     The profile is the first D entries of ``user``, in the space of the item features.
     """
+
+    NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the K highest cosines of profile and candidate, (B, K)."""

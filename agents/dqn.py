@@ -55,7 +55,7 @@ class DQN:
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
     METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric("train/loss", "scaled reward squared", "lower", "Huber loss of the slate's value"),
-        Metric("train/value", "reward", "higher", "mean value of the slate of the K highest"),
+        Metric("train/value", "reward", "higher", "mean value of the slates learnt from"),
         Metric("train/learning_rate", "", "neither", "Adam's step size"),
         Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
     )

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from agents.exploration import EpsilonSchedule, epsilon_greedy
 from agents.networks import ItemInputs, TwoTower
-from agents.state import flat_module, flat_optimizer, load_module, load_optimizer, restore_stream
-from envs.interface import Spec, Tensors
+from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
+from envs.interface import Spec, Tensors, restore_stream
 
 COUNTS = ("rollout", "minibatch", "hidden", "embedding")
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
 import torch
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
+from agents.clusters import kmeans, nearest
 from agents.exploration import EpsilonSchedule, epsilon_greedy
-from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates
-from envs.slates import random_slate, top_k
+from agents.state import above, below, check_names, to_device
+from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream, take_candidates
+from envs.slates import random_slate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,13 @@ class QLearning:
     """Keep a table Q[user cluster, item cluster]; show the candidates of the best clusters.
 
     Equation:
-        Q[s, c] moves by the mean over this step's users of step_size (r + gamma max Q[s', c'] - Q[s, c]) for the
-        cluster c of the clicked item; without a click, of every shown item, with r = 0. The maximum runs over the
-        clusters of the next candidates.
+        Q[s, c] moves by step_size sum_u w_u (r + gamma max Q[s', c'] - Q[s, c]) / max(1, sum_u w_u), over this step's
+        users in s: w = 1 for the cluster c of the clicked item; without a click, w = 1 / K for that of each shown item.
+        The maximum runs over the clusters of the next candidates.
     Source:
-        Watkins & Dayan 1992; clusters by k-means (Lloyd, k-means++ starts).
+        Watkins & Dayan 1992; clusters by k-means.
+    Deviation:
+        All users write into one table at once, so that a cell moves towards the mean of their targets.
     """
 
     Settings: ClassVar[type[QLearningSettings]] = QLearningSettings
@@ -73,7 +75,7 @@ class QLearning:
     ) -> None:
         self.spec, self.settings, self.num_steps = spec, settings, num_steps
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.seed, self.steps = seed, 0
+        self.steps = 0
         width = spec.shapes["candidates"][-1] + ("popularity" in spec.shapes)
         self.states_CU = torch.zeros(settings.state_clusters, spec.shapes["user"][0], device=device)
         self.items_CF = torch.zeros(settings.item_clusters, width, device=device)
@@ -91,9 +93,8 @@ class QLearning:
             batch = len(observation["user"])
             return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
         values_BM = self.table_SC[self._state(observation)].gather(1, self._clusters(observation))
-        # Candidates come in order of retrieval: a tiny falling term leaves equal clusters in that order.
-        order_M = torch.linspace(1e-6, 0, self.spec.num_candidates, device=values_BM.device)
-        slate_BK = top_k(values_BM + order_M, self.spec.slate_size)
+        # Many candidates share a cluster, and they come in order of retrieval: a stable sort keeps it.
+        slate_BK = values_BM.sort(dim=1, descending=True, stable=True).indices[:, : self.spec.slate_size]
         if not explore:
             return slate_BK
         epsilon = self.settings.exploration(self.progress)
@@ -140,52 +141,55 @@ class QLearning:
 
     def _state(self, observation: Observation) -> Tensor:
         """Return the user cluster (B,)."""
-        return torch.cdist(observation["user"], self.states_CU).argmin(dim=1)
+        return nearest(observation["user"], self.states_CU)
 
     def _clusters(self, observation: Observation) -> Tensor:
         """Return the item cluster of every candidate (B, M)."""
         features_BMF = self._features(observation)
-        return torch.cdist(features_BMF.flatten(0, 1), self.items_CF).argmin(dim=1).view(features_BMF.shape[:2])
+        return nearest(features_BMF.flatten(0, 1), self.items_CF).view(features_BMF.shape[:2])
 
     def _cluster(self) -> None:
-        users = torch.cat([step["user"] for step in self._seen])
-        items = torch.cat([step["items"] for step in self._seen]).unique(dim=0)
-        self.states_CU = self._centroids(users, self.settings.state_clusters)
-        self.items_CF = self._centroids(items, self.settings.item_clusters)
+        users_NU, items_NF = (distinct([step[key] for step in self._seen]) for key in ("user", "items"))
+        self.states_CU = kmeans(users_NU, self.settings.state_clusters, self.generator)
+        self.items_CF = kmeans(items_NF, self.settings.item_clusters, self.generator)
         self._seen = []
-
-    def _centroids(self, points: Tensor, number: int) -> Tensor:
-        """Return k-means centroids (number, F); fewer points than clusters leave some clusters empty."""
-        distinct = points.unique(dim=0).cpu().double().numpy()
-        rng = np.random.default_rng(self.seed)
-        chosen, _ = kmeans2(distinct, min(number, len(distinct)), minit="++", rng=rng, missing="warn")
-        centroids = torch.full((number, points.shape[1]), 1e9, device=points.device)
-        centroids[: len(chosen)] = torch.as_tensor(chosen, dtype=points.dtype, device=points.device)
-        return centroids
 
     def state_dict(self) -> Tensors:
         """Return clusters, table, what the warm-up has collected, the step count and the random stream."""
-        seen = {f"seen.{index}.{name}": value for index, step in enumerate(self._seen) for name, value in step.items()}
-        return seen | {
-            "states": self.states_CU,
-            "items": self.items_CF,
-            "table": self.table_SC,
+        seen = {f"{index}.{name}": value for index, step in enumerate(self._seen) for name, value in step.items()}
+        return {
+            **self._tables(),
+            **above("seen", seen),
             "steps": torch.tensor(self.steps),
             "generator": self.generator.get_state(),
         }
+
+    def _tables(self) -> Tensors:
+        return {"states": self.states_CU, "items": self.items_CF, "table": self.table_SC}
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict`.
 
         Raises:
-            ValueError: the table has other sizes.
+            ValueError: it is another agent's, or has other sizes.
         """
-        if tensors["table"].shape != self.table_SC.shape:
-            raise ValueError(
-                f"the saved table is {tuple(tensors['table'].shape)}, this agent's {tuple(self.table_SC.shape)}"
-            )
-        self.states_CU, self.items_CF, self.table_SC = tensors["states"], tensors["items"], tensors["table"]
+        tables = self._tables()
+        check_names(tensors, (*tables, "steps", "generator"), ("seen",))
+        for name, table in tables.items():
+            if tensors[name].shape != table.shape:
+                raise ValueError(
+                    f'the saved "{name}" is {tuple(tensors[name].shape)}, this agent\'s {tuple(table.shape)}; '
+                    "load it into an agent with the same settings and environment"
+                )
+        own = to_device(tensors, self.generator.device)
+        self.states_CU, self.items_CF, self.table_SC = own["states"], own["items"], own["table"]
         self.steps = int(tensors["steps"])
-        names = sorted({name.split(".")[1] for name in tensors if name.startswith("seen.")}, key=int)
-        self._seen = [{key: tensors[f"seen.{name}.{key}"] for key in ("user", "items")} for name in names]
-        self.generator.set_state(tensors["generator"].cpu())
+        seen = below("seen", own)
+        self._seen = [{key: seen[f"{index}.{key}"] for key in ("user", "items")} for index in range(len(seen) // 2)]
+        restore_stream(self.generator, tensors["generator"])
+
+
+def distinct(points: list[Tensor]) -> Tensor:
+    """Return the distinct rows (N, F) of several tensors, in order."""
+    rows: Tensor = torch.cat(points).unique(dim=0)  # type: ignore[no-untyped-call]
+    return rows

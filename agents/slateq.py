@@ -94,13 +94,14 @@ class SlateQ:
     def _plan(self, observation: Observation) -> tuple[Tensor, Tensor]:
         """Return the optimal slate (B, K) and its value (B,)."""
         out_BHM, state_B2 = self.learner.network(observation["user"], *self.learner.inputs(observation))
-        # Only ratios of weights matter: taking the largest logit off keeps them finite.
+        # Only ratios of weights matter: with the largest logit taken off, and none left far below it, all are finite
+        # and above zero.
         logits_BM, no_click_B = out_BHM[:, CHOICE], state_B2[:, CHOICE]
         largest_B = torch.maximum(logits_BM.amax(dim=1), no_click_B)
         return optimal_slate(
-            (logits_BM - largest_B.unsqueeze(1)).exp(),
+            (logits_BM - largest_B.unsqueeze(1)).clamp(min=-50).exp(),
             out_BHM[:, VALUE],
-            (no_click_B - largest_B).exp(),
+            (no_click_B - largest_B).clamp(min=-50).exp(),
             state_B2[:, VALUE],
             self.spec.slate_size,
         )

@@ -1,6 +1,5 @@
 """Turn what a learner holds into flat named tensors and back, to the bit and without executing code."""
 
-import zlib
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -56,19 +55,6 @@ def check_names(tensors: Mapping[str, Tensor], names: Iterable[str], prefixes: I
     for name in sorted(tensors.keys() - wanted):
         if not name.startswith(starts):
             raise ValueError(f'the saved state has a "{name}": it is that of another agent or of other settings')
-
-
-def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
-    """Go on with a saved random stream.
-
-    A stream of another kind of device cannot go on; a new one is then seeded from it, so that what was trained on a
-    GPU can be loaded on a CPU, and always with the same outcome.
-    """
-    saved = saved.cpu()
-    if saved.shape == generator.get_state().shape:
-        generator.set_state(saved)
-    else:
-        generator.manual_seed(zlib.crc32(saved.numpy().tobytes()))
 
 
 def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

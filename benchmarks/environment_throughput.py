@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, nargs="*", default=[1, 64, 512, 2048])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    print(f"{envs.ENVIRONMENTS['slatelab/Movies-v0']}, {arguments.threads} thread(s), random slates, medians of 30 steps")
+    print(
+        f"{envs.ENVIRONMENTS['slatelab/Movies-v0']}, {arguments.threads} thread(s), random slates, medians of 30 steps"
+    )
     print(f"{'users':>6} {'user-steps/s':>13} {'retrieval alone':>16} {'share':>6} {'numpy API':>10}")
     for users in arguments.users:
         print(row(users, arguments.encoder), flush=True)

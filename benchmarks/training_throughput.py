@@ -39,7 +39,9 @@ def main() -> None:
                 trainer.step()
             if turn:  # the first warms up
                 rates[name].append(32 * arguments.users / (time.perf_counter() - began))
-    print(f"Movies-v0, {arguments.users} users, {arguments.threads} thread(s), median of {arguments.turns} turns of 32 steps")
+    print(
+        f"Movies-v0, {arguments.users} users, {arguments.threads} thread(s), median of {arguments.turns} turns of 32 steps"
+    )
     alone = statistics.median(rates["random"])
     for name, measured in rates.items():
         rate = statistics.median(measured)

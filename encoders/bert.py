@@ -156,9 +156,7 @@ def tokenize(tokenizer: Any, texts: list[str], max_length: int, lower_case: bool
     return list(encoded["input_ids"])
 
 
-def pad(
-    tokens: list[list[int]], pad_id: int, device: "torch.device"
-) -> tuple["torch.Tensor", "torch.Tensor"]:
+def pad(tokens: list[list[int]], pad_id: int, device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor"]:
     """Return ids and mask, int64 (B, T), padded on the right to the longest; the mask is 1 at real tokens."""
     import torch
 

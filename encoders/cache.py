@@ -60,9 +60,7 @@ class CachedEncoder:
         missing = {key: text for key, text in zip(keys, listed, strict=True) if key not in store}
         self._encode_missing(missing, store)
         if listed:
-            logger.info(
-                "encoded %d new texts, %d from the cache", len(missing), len(set(keys)) - len(missing)
-            )
+            logger.info("encoded %d new texts, %d from the cache", len(missing), len(set(keys)) - len(missing))
         return store.gather(keys)
 
     def _encode_missing(self, missing: dict[bytes, str], store: VectorStore) -> None:
@@ -71,9 +69,7 @@ class CachedEncoder:
         with show_progress(len(order)) as progress:
             for start in range(0, len(order), CHUNK):
                 chunk = order[start : start + CHUNK]
-                vectors_ND = np.asarray(
-                    self.encoder.encode([missing[key] for key in chunk]), dtype=np.float32
-                )
+                vectors_ND = np.asarray(self.encoder.encode([missing[key] for key in chunk]), dtype=np.float32)
                 if vectors_ND.shape != (len(chunk), self.dim):
                     raise Failure(
                         f"the encoder gives shape {vectors_ND.shape} for {len(chunk)} texts, expected "

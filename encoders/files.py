@@ -49,8 +49,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Failure(
-            f"cannot write {path} ({len(content):,} bytes): {reason}; "
-            "free some space or choose another folder"
+            f"cannot write {path} ({len(content):,} bytes): {reason}; free some space or choose another folder"
         ) from error
 
 

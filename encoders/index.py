@@ -28,18 +28,14 @@ class CosineIndex:
         UsageError: no matrix, no rows, a row that is zero or not finite.
     """
 
-    def __init__(
-        self, vectors: npt.NDArray[Any] | torch.Tensor, device: torch.device | str | None = None
-    ) -> None:
+    def __init__(self, vectors: npt.NDArray[Any] | torch.Tensor, device: torch.device | str | None = None) -> None:
         items_ND = torch.as_tensor(vectors).detach().to(device=device, dtype=torch.float32)
         if items_ND.ndim != 2 or 0 in items_ND.shape:
             raise UsageError(f"the index wants vectors (N, D), not the shape {tuple(items_ND.shape)}")
         lengths_N = items_ND.norm(dim=1)
         bad = torch.nonzero(~(lengths_N > 0) | ~torch.isfinite(lengths_N))
         if len(bad):
-            raise UsageError(
-                f"the vector of item {int(bad[0])} is zero or not finite; drop or re-encode the item"
-            )
+            raise UsageError(f"the vector of item {int(bad[0])} is zero or not finite; drop or re-encode the item")
         self._vectors_ND: torch.Tensor = (items_ND / lengths_N[:, None]).contiguous()
 
     @property
@@ -91,9 +87,7 @@ class CosineIndex:
             if excluded is not None:
                 exclude_(scores_BN, excluded[part])
             parts.append(top_k(scores_BN, k))
-        ids_Bk, scores_Bk = (
-            parts[0] if len(parts) == 1 else (torch.cat(column) for column in zip(*parts, strict=True))
-        )
+        ids_Bk, scores_Bk = parts[0] if len(parts) == 1 else (torch.cat(column) for column in zip(*parts, strict=True))
         if isinstance(queries, torch.Tensor):
             return ids_Bk, scores_Bk
         return ids_Bk.cpu().numpy(), scores_Bk.cpu().numpy()
@@ -111,9 +105,7 @@ class CosineIndex:
             raise UsageError(f"query {row} is not finite; check how user vectors are updated")
         return torch.nn.functional.normalize(queries_BD, dim=1)
 
-    def _check_exclude(
-        self, exclude: torch.Tensor | npt.NDArray[Any] | None, queries: int
-    ) -> torch.Tensor | None:
+    def _check_exclude(self, exclude: torch.Tensor | npt.NDArray[Any] | None, queries: int) -> torch.Tensor | None:
         """Return the mask or ids on the index's device; None where nothing is excluded."""
         if exclude is None:
             return None

@@ -66,8 +66,6 @@ def _build_own(name: str, settings: EncoderSettings) -> Encoder:
     encoder = load_object("encoder", name)(settings)
     lacking = [part for part in ("encode", "dim", "fingerprint") if not hasattr(encoder, part)]
     if lacking:
-        raise UsageError(
-            f'encoder "{name}" lacks {", ".join(lacking)}; see encoders.Encoder for what it needs'
-        )
+        raise UsageError(f'encoder "{name}" lacks {", ".join(lacking)}; see encoders.Encoder for what it needs')
     own: Encoder = encoder
     return own

@@ -41,9 +41,7 @@ def find_minilm() -> tuple[Path, str]:
     if named:
         folder = Path(named).expanduser()
         if not folder.is_dir():
-            raise UsageError(
-                f"${ENVIRONMENT_VARIABLE} names {folder}, which is no folder; correct or unset it"
-            )
+            raise UsageError(f"${ENVIRONMENT_VARIABLE} names {folder}, which is no folder; correct or unset it")
         _warn_if_other(folder)
         return folder, "folder"
     packaged = packaged_folder()

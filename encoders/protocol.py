@@ -47,9 +47,7 @@ def check_texts(texts: Sequence[str]) -> list[str]:
     listed = list(texts)
     for position, text in enumerate(listed):
         if not isinstance(text, str):
-            raise UsageError(
-                f"text {position} is a {type(text).__name__}, not a string; fill in or drop missing texts"
-            )
+            raise UsageError(f"text {position} is a {type(text).__name__}, not a string; fill in or drop missing texts")
         if not text or text.isspace():
             raise UsageError(f"text {position} is blank; give it at least a title, or leave it out")
     return listed

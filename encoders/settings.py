@@ -49,8 +49,7 @@ class EncoderSettings:
         device = torch.device(name)
         if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
             raise UsageError(
-                f'there is no device "{name}" here ({torch.cuda.device_count()} CUDA devices); '
-                'choose "auto" or "cpu"'
+                f'there is no device "{name}" here ({torch.cuda.device_count()} CUDA devices); choose "auto" or "cpu"'
             )
         if device.type == "mps" and not torch.backends.mps.is_available():
             raise UsageError('there is no device "mps" here; choose "auto" or "cpu"')

@@ -72,9 +72,7 @@ class FolderSource:
         """Return a hash of the files, without building the model."""
         config = self.folder / "config.json"
         tokenizer = [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).is_file()]
-        listing = "".join(
-            f"{path.name} {file_sha256(path)}\n" for path in (*self._weights, config, *tokenizer)
-        )
+        listing = "".join(f"{path.name} {file_sha256(path)}\n" for path in (*self._weights, config, *tokenizer))
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def load(self) -> tuple[Any, Any]:
@@ -100,9 +98,7 @@ class FolderSource:
         # A pooler is not used here and often not shipped; anything else missing would be random numbers.
         missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
         if missing:
-            raise Failure(
-                f"the weights in {self.folder} lack {missing[0]} ({len(missing)} in all); copy it again"
-            )
+            raise Failure(f"the weights in {self.folder} lack {missing[0]} ({len(missing)} in all); copy it again")
         return model, tokenizer
 
 

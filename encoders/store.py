@@ -130,9 +130,7 @@ class VectorStore:
             write_atomically(path, content)
         except Failure as error:
             self._can_write = False
-            logger.warning(
-                "vectors are not kept for the next run: %s ($SLATELAB_CACHE names the folder)", error
-            )
+            logger.warning("vectors are not kept for the next run: %s ($SLATELAB_CACHE names the folder)", error)
             return None
         return path
 

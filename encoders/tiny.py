@@ -44,9 +44,7 @@ def tiny_tokenizer() -> Any:
     fast = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     fast.normalizer = normalizers.BertNormalizer(lowercase=True)
     fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    fast.post_processor = processors.BertProcessing(
-        ("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"])
-    )
+    fast.post_processor = processors.BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
     names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     special = dict(zip(names, _SPECIAL, strict=True))
     return PreTrainedTokenizerFast(tokenizer_object=fast, model_max_length=MAX_LENGTH, **special)

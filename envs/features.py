@@ -47,4 +47,5 @@ class PrincipalComponents:
         """Map text vectors (B, E) to unit feature vectors (B, D); a vector at the mean maps to zero."""
         projected_BD = (vectors_BE - self.mean) @ self.components.T
         length_B1 = np.linalg.norm(projected_BD, axis=1, keepdims=True)
-        return (projected_BD / np.maximum(length_B1, 1e-12)).astype(np.float32)
+        units_BD: FloatArray = (projected_BD / np.maximum(length_B1, 1e-12)).astype(np.float32)
+        return units_BD

@@ -3,10 +3,12 @@
 Shapes: B users at once, M candidates, K slots of a slate, D item features, U user features, R response columns.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
@@ -100,3 +102,16 @@ def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:
         return values_BM.gather(1, slate_BK)
     index = slate_BK.unsqueeze(-1).expand(-1, -1, values_BM.shape[-1])
     return values_BM.gather(1, index)
+
+
+def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
+    """Go on with a saved random stream.
+
+    A stream of another kind of device cannot go on; a new one is then seeded from it, so that what was trained on a
+    GPU can be loaded on a CPU, and always with the same outcome.
+    """
+    saved = saved.cpu()
+    if saved.shape == generator.get_state().shape:
+        generator.set_state(saved)
+    else:
+        generator.manual_seed(zlib.crc32(saved.numpy().tobytes()))

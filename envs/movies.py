@@ -1,9 +1,8 @@
 """Films, with users fitted on real ratings: `slatelab/Movies-v0` and its negative control."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,70 +17,9 @@ from envs.choice import multinomial_logit, sample_choice
 from envs.fitted import FittedUsers
 from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
 from envs.movielens import load_movielens
+from envs.movies_settings import MoviesMyopicSettings, MoviesSettings
 from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
 from envs.slates import optimal_slate, top_k
-
-
-@dataclass(frozen=True, kw_only=True)
-class MoviesSettings:
-    """Settings of `slatelab/Movies-v0`."""
-
-    encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
-    user_vector: Literal["history", "text"] = "history"
-    """What a session's profile starts from: the mean vector of a short history, or the rater's own text encoded."""
-    num_candidates: int = 30
-    """M, films offered at each step."""
-    num_exploration: int = 12
-    """How many of the M are random unseen films; the others are the nearest by cosine."""
-    slate_size: int = 5
-    """K, films shown at each step."""
-    num_features: int = 32
-    """D, principal components kept of the text vectors."""
-    min_ratings: int = 10
-    """Films with fewer ratings are left out."""
-    history_size: int = 10
-    """Liked films in the history a profile starts from."""
-    perturbation: float = 0.3
-    """How far a drawn user's factors lie from their rater's, in standard deviations of the train raters'."""
-    time_limit: int = 500
-    """Slates after which a session is truncated."""
-    cosine_weight: float = 3.0
-    """Click logit for one unit of cosine between profile and film."""
-    popularity_weight: float = 1.0
-    """Click logit for one standard deviation of log rating count."""
-    affinity_weight: float = 0.2
-    """Click logit for one standard deviation of the user's fitted preference."""
-    satiation_weight: float = 2.0
-    """Click logit lost at full satiation with a film's genres."""
-    no_click_logit: float = 2.0
-    """Logit of clicking nothing."""
-    satisfaction_slope: float = 2.0
-    """Slope of satisfaction in the fitted preference."""
-    satisfaction_satiation: float = 0.3
-    """Preference lost at full satiation."""
-    no_click_satisfaction: float = -0.2
-    """Satisfaction, in [-1, 1], with a slate on which nothing was clicked."""
-    satiation_decay: float = 0.8
-    """Share of a genre's satiation that stays after a step."""
-    mood_decay: float = 0.8
-    """Share of the mood that stays after a step."""
-    mood_effect: float = 3.5
-    """How strongly the mood stretches patience; 0 gives a fixed horizon."""
-    patience: float = 16.0
-    """Slates a user in neutral mood looks at."""
-    profile_drift: float = 0.05
-    """Share of a clicked film's vector in the new profile."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MoviesMyopicSettings(MoviesSettings):
-    """Settings of `slatelab/MoviesMyopic-v0`: a fixed horizon, no satiation, no drift."""
-
-    satiation_weight: float = 0.0
-    satisfaction_satiation: float = 0.0
-    mood_effect: float = 0.0
-    profile_drift: float = 0.0
 
 
 class Movies:
@@ -112,7 +50,8 @@ class Movies:
         1 for a click, else 0.
 
     User model:
-        Affinity a_i = standardised over the catalogue(p.q_i + b_i); satiation g_i = s.genres_i, genre rows of unit length.
+        Affinity a_i = standardised over the catalogue(p.q_i + b_i); satiation g_i = s.genres_i, genre rows of unit
+        length.
 
         1. Candidates: 18 nearest to the profile x by cosine among the films not shown in this session, 12 uniform.
         2. Click: multinomial logit with v_i = 3 cos(x, x_i) + popularity_i + 0.2 a_i - 2 g_i, no-click v_0 = 2.

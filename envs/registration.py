@@ -9,6 +9,8 @@ from gymnasium.vector import AutoresetMode
 from encoders.registry import load_object, unknown_name
 
 NAMESPACE = "slatelab"
+SINGLE = "envs.registration:make_single"
+VECTOR = "envs.registration:make_vector"
 
 
 def register(env_id: str, simulator: str) -> None:
@@ -20,8 +22,8 @@ def register(env_id: str, simulator: str) -> None:
     """
     gym.register(
         env_id,
-        entry_point="envs.registration:make_single",
-        vector_entry_point="envs.registration:make_vector",
+        entry_point=SINGLE,
+        vector_entry_point=VECTOR,
         kwargs={"simulator": simulator},
         disable_env_checker=True,
         order_enforce=False,
@@ -30,7 +32,11 @@ def register(env_id: str, simulator: str) -> None:
 
 def known_ids() -> list[str]:
     """Return the ids that were registered here, sorted."""
-    return sorted(env_id for env_id, spec in gym.registry.items() if "simulator" in spec.kwargs)
+    return sorted(env_id for env_id in gym.registry if _is_ours(env_id))
+
+
+def _is_ours(env_id: str) -> bool:
+    return env_id in gym.registry and gym.registry[env_id].entry_point == SINGLE
 
 
 def simulator_class(env_id: str) -> Any:
@@ -43,7 +49,7 @@ def simulator_class(env_id: str) -> Any:
     if module:
         load_object("environment", f"{module}:__name__")
     for candidate in (name, f"{NAMESPACE}/{name}"):
-        if candidate in gym.registry and "simulator" in gym.registry[candidate].kwargs:
+        if _is_ours(candidate):
             return load_object("environment", gym.registry[candidate].kwargs["simulator"])
     raise unknown_name("environment", name, known_ids())
 
@@ -74,12 +80,11 @@ def make_vector(
 ) -> Any:
     """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is a setting of the simulator."""
     from envs.simulator import check_split
-    from envs.vector import SlateVectorEnv
+    from envs.vector import SlateVectorEnv, check_autoreset
 
+    known_split, mode = check_split(split), check_autoreset(autoreset_mode)
     kernel = make_simulator(simulator, device, **settings)
-    return SlateVectorEnv(
-        kernel, num_envs, split=check_split(split), as_tensors=as_tensors, autoreset_mode=autoreset_mode
-    )
+    return SlateVectorEnv(kernel, num_envs, split=known_split, as_tensors=as_tensors, autoreset_mode=mode)
 
 
 def make_single(
@@ -94,5 +99,6 @@ def make_single(
     from envs.simulator import check_split
     from envs.single import SlateEnv
 
+    known_split = check_split(split)
     kernel = make_simulator(simulator, device, **settings)
-    return SlateEnv(kernel, split=check_split(split), render_mode=render_mode)
+    return SlateEnv(kernel, split=known_split, render_mode=render_mode)

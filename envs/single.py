@@ -1,6 +1,6 @@
 """A simulator behind Gymnasium's single interface: a batch of one."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -20,7 +20,7 @@ class SlateEnv(gym.Env[Any, Any]):
         render_mode: ``ansi`` renders the last slate as text, or None.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (declared so by Gymnasium)
 
     def __init__(self, simulator: Simulator, *, split: Split = "train", render_mode: str | None = None) -> None:
         if render_mode not in (None, "ansi"):

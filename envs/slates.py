@@ -47,7 +47,7 @@ def optimal_slate(
     no_click_weight_B: Tensor,
     no_click_value_B: Tensor,
     slate_size: int,
-    iterations: int = 4,
+    iterations: int = 8,
 ) -> tuple[Tensor, Tensor]:
     """Return the slate of exactly K items with the highest value, and that value.
 
@@ -63,7 +63,8 @@ def optimal_slate(
         no_click_weight_B: (B,) positive.
         no_click_value_B: (B,).
         slate_size: K.
-        iterations: rounds of Dinkelbach; it converges superlinearly, four are exact in practice.
+        iterations: rounds of Dinkelbach. Five are exact where log weights spread by 1.3, as in Movies-v0, and eight
+            where they spread by 5; with four, one slate in nine is not the best at a spread of 3.
 
     Returns:
         slate (B, K) int64, value (B,).

@@ -10,8 +10,8 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from encoders.errors import UsageError
-from envs.interface import Observation, Tensors
-from envs.simulator import Simulator, Split, State
+from envs.interface import Observation, Tensors, restore_stream
+from envs.simulator import Simulator, Split, State, check_split
 
 
 class SlateVectorEnv(VectorEnv[Any, Any, Any]):
@@ -37,14 +37,12 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         as_tensors: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ) -> None:
-        mode = AutoresetMode(autoreset_mode)
-        if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
-            raise UsageError(f"autoreset mode {mode.name} is not offered; use SAME_STEP or DISABLED")
+        mode = check_autoreset(autoreset_mode)
         if num_envs < 1:
             raise UsageError(f"num_envs is {num_envs}; at least one user is needed")
         self.simulator = simulator
         self.num_envs = num_envs
-        self.split: Split = split
+        self.split: Split = check_split(split)
         self.as_tensors = as_tensors
         self.autoreset_mode = mode
         self.metadata = {"autoreset_mode": mode, "render_modes": []}
@@ -64,7 +62,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
         Args:
             seed: starts the random stream anew; without one the first reset draws a seed and later ones go on.
-            options: ``users`` (from `sample_users`): who is met, in order; ``reset_mask`` (B,) bool: only these rows.
+            options: ``users`` (from `sample_users`): who is met, in order; ``reset_mask`` (B,) bool: only these rows,
+                which may be none.
         """
         if isinstance(seed, list):
             raise UsageError("one seed serves the whole batch: pass reset(seed=int), not a list of seeds")
@@ -94,6 +93,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         truncated_B = (self.steps_B >= self.simulator.time_limit) & ~left_B
         last_B = left_B | truncated_B
         info: dict[str, Any] = {"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}
+        info = self._apart(info)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             rows = last_B.nonzero().squeeze(1)
             if len(rows):
@@ -107,14 +107,15 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         return self._give(observation), reward_B, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
 
     def observation(self) -> Observation:
-        """Return what the agents see now, as tensors."""
-        assert self.state is not None
-        return self.simulator.observe(self.state)
+        """Return what the agents see now, as tensors; to write into them changes nothing here."""
+        if self.state is None:
+            raise UsageError("call reset() before observation()")
+        return self._apart(self.simulator.observe(self.state))
 
     def sample_users(self, number: int, seed: int, split: Split | None = None) -> Tensors:
         """Draw a panel of users for ``reset(options={"users": panel})``; the same seed draws the same panel."""
         generator = torch.Generator(self.simulator.device).manual_seed(seed)
-        return self.simulator.sample_users(number, split or self.split, generator)
+        return self.simulator.sample_users(number, check_split(split or self.split), generator)
 
     def state_dict(self) -> Tensors:
         """Return everything the future depends on: the users' state, the step counts, the random stream."""
@@ -124,15 +125,21 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         return prefixed | {"steps": self.steps_B, "generator": self.generator.get_state()}
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict` of an environment with the same settings and number of users."""
+        """Go on from a `state_dict` of an environment with the same settings and number of users.
+
+        Raises:
+            UsageError: the tensors are of another number of users.
+        """
         device = self.simulator.device
+        if len(tensors["steps"]) != self.num_envs:
+            raise UsageError(f"the state is of {len(tensors['steps'])} users, but num_envs is {self.num_envs}")
         self.state = {
             name.removeprefix("state."): value.to(device)
             for name, value in tensors.items()
             if name.startswith("state.")
         }
         self.steps_B = tensors["steps"].to(device)
-        self.generator.set_state(tensors["generator"].cpu())
+        restore_stream(self.generator, tensors["generator"])
         self._seeded = True
 
     def _rows_to_reset(self, mask: Any) -> Tensor:
@@ -148,6 +155,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _start(self, rows: Tensor, users: Tensors | None) -> None:
         number = len(rows)
+        if number == 0:
+            return
         if users is None:
             users = self.simulator.sample_users(number, self.split, self.generator)
         for name, value in users.items():
@@ -161,19 +170,30 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self.steps_B = self.steps_B.index_fill(0, rows, 0)
 
     def _check_actions(self, actions: Any) -> Tensor:
-        slate_BK = torch.as_tensor(actions, device=self.simulator.device)
         spec = self.simulator.spec
+        try:
+            slate_BK = torch.as_tensor(actions)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the slates are no array of integers (users, slots): {error}") from error
         expected = (self.num_envs, spec.slate_size)
         if slate_BK.shape != expected:
             raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")
         if slate_BK.is_floating_point() or slate_BK.is_complex() or slate_BK.dtype == torch.bool:
             raise UsageError(f"a slate holds integer positions in the candidate set, not {slate_BK.dtype}")
+        slate_BK = slate_BK.long()
+        # Slates that come from a GPU are not looked into: the step would have to wait for it.
         if slate_BK.device.type == "cpu" and bool(((slate_BK < 0) | (slate_BK >= spec.num_candidates)).any()):
             raise UsageError(
                 f"a slate names a position outside the {spec.num_candidates} candidates; "
                 f"positions are 0 to {spec.num_candidates - 1}"
             )
-        return slate_BK.long()
+        return slate_BK.to(self.simulator.device)
+
+    def _apart(self, tensors: dict[str, Any]) -> dict[str, Any]:
+        """Copy what shares memory with the state, so that nobody can change a user by writing into what they see."""
+        assert self.state is not None
+        owned = {value.data_ptr() for value in self.state.values()}
+        return {name: value.clone() if value.data_ptr() in owned else value for name, value in tensors.items()}
 
     def _tensors(self, users: Any) -> Tensors:
         device = self.simulator.device
@@ -198,6 +218,16 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
                 rows[row] = {name: value[row] for name, value in final.items()}
             given |= {"final_obs": rows, "_final_obs": last}
         return given
+
+
+def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the autoreset mode, given itself, by its name or by its value, if it is offered; else raise UsageError."""
+    offered = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
+    for known in offered:
+        if mode in (known, known.name, known.value):
+            return known
+    name = mode.name if isinstance(mode, AutoresetMode) else mode
+    raise UsageError(f"autoreset mode {name} is not offered; use {' or '.join(known.name for known in offered)}")
 
 
 def observation_space(simulator: Simulator) -> gym.spaces.Dict:

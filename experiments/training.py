@@ -68,7 +68,7 @@ def restore(run: RunSettings, folder: RunFolder) -> tuple[Trainer, tuple[float, 
     trainer = _build(run)
     try:
         trainer.load_state_dict(tensors, header.step_count)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"the checkpoint in {folder.path} does not fit this agent and environment ({error}); "
             "was the code changed since?"

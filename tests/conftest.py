@@ -1,8 +1,12 @@
 """What every test shares: a cache of its own session, never the user's."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Workers share the cores: one thread each, also in the processes that tests start. Set before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

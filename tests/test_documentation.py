@@ -37,11 +37,13 @@ def _write_shop(folder: Path) -> None:
     words = ["red", "blue", "old", "tiny", "grand", "lantern", "kettle", "chair", "lamp", "bowl"]
     items = [f"i{i}\t{' '.join(rng.choice(words, 3))} {i}\t{rng.choice(['Home', 'Garden'])}" for i in range(60)]
     (folder / "my-shop.item").write_text("item_id:token\ttitle:token_seq\tclass:token_seq\n" + "\n".join(items) + "\n")
-    lines = ["user_id:token\titem_id:token\trating:float\ttimestamp:float"]
-    for user in range(60):
-        for item in rng.permutation(60)[:30]:
-            lines.append(f"u{user}\ti{item}\t{rng.integers(1, 6)}\t{rng.integers(10**9)}")
-    (folder / "my-shop.inter").write_text("\n".join(lines) + "\n")
+    lines = [
+        f"u{user}\ti{item}\t{rng.integers(1, 6)}\t{rng.integers(10**9)}"
+        for user in range(60)
+        for item in rng.permutation(60)[:30]
+    ]
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    (folder / "my-shop.inter").write_text(header + "\n".join(lines) + "\n")
 
 
 def _train(folder: Path, *arguments: str) -> str:
@@ -84,6 +86,6 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
 def test_every_command_in_the_pages_is_one_of_the_verbs(page: Path) -> None:
     from experiments.cli import VERBS
 
-    verbs = set(re.findall(r"slatelab (train|evaluate|report|list|dashboard|score|[a-z]+)\b", page.read_text()))
-    used = {verb for verb in verbs if f"`slatelab {verb}" in page.read_text() or f"\nslatelab {verb}" in page.read_text()}
-    assert used <= set(VERBS), used - set(VERBS)
+    in_code = re.findall(r"(?:`|^)slatelab ([a-z]+)", page.read_text(), re.MULTILINE)
+    prose = {"answers"}  # a line of prose that begins with the project's name
+    assert set(in_code) - prose <= set(VERBS)

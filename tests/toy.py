@@ -13,7 +13,7 @@ from torch import Tensor
 
 import envs
 from envs.choice import multinomial_logit, sample_choice
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, Transition, take_candidates
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, Transition, repeats, take_candidates
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import random_slate, top_k
 
@@ -103,7 +103,8 @@ class ToySimulator:
         ids_BK = state["on_offer"].gather(1, slate_BK)
         bait_BK = self.bait_N[ids_BK]
         no_click_B = torch.zeros(len(slate_BK), device=self.device)
-        choice_B = sample_choice(multinomial_logit(self._appeal(state, ids_BK), no_click_B), noise["uniform"][:, 0])
+        chances_BC = multinomial_logit(self._appeal(state, ids_BK), no_click_B, repeats(slate_BK))
+        choice_B = sample_choice(chances_BC, noise["uniform"][:, 0])
         click_BK = torch.nn.functional.one_hot(choice_B, K + 1)[:, :K].float()
         reward_B = click_BK.sum(dim=1)
         leave_B = 0.05 + self.settings.tiring * bait_BK.mean(dim=1)

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from sketches import make_observation, make_spec
 from torch import Tensor
 
 from agents.networks import ItemInputs, TwoTower
 from envs.interface import take_candidates
-from sketches import make_observation, make_spec
 
 HEADS, STATE_HEADS = 3, 2
 
@@ -50,6 +50,7 @@ def test_outputs_start_at_zero() -> None:
     assert not state.any()
 
 
+@torch.no_grad()
 def test_outputs_are_those_of_an_explicit_loop() -> None:
     network = shake(make_network())
     user_BU, features_BMF, ids_BM = make_inputs()

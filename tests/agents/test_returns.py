@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 import torch
+from sketches import make_observation, make_spec, make_transition
 from torch import Tensor
 
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
 from envs.interface import Observation, Transition
 from envs.slates import random_slate
-from sketches import make_observation, make_spec, make_transition
 
 SPEC = make_spec(answers=1)
 BATCH = 6

@@ -91,9 +91,7 @@ def test_padding_and_batching_change_nothing_and_order_is_kept(tiny: BertEncoder
     alone = np.concatenate([tiny.encode([text]) for text in TEXTS])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(tiny.encode(TEXTS[::-1]), alone[::-1], atol=1e-5)
-    assert (alone @ alone.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.99, (
-        "texts must differ for this to mean it"
-    )
+    assert (alone @ alone.T)[~np.eye(len(TEXTS), dtype=bool)].max() < 0.99, "texts must differ for this to mean it"
 
 
 def test_windows_and_long_texts_are_put_together(tiny: BertEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,9 +167,7 @@ def test_the_fingerprint_follows_weights_pooling_length_and_precision_but_not_ba
     assert fingerprint() == fingerprint(batch_size=16)
 
 
-def test_the_fingerprint_does_not_follow_the_device(
-    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_fingerprint_does_not_follow_the_device(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cpu"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     cuda = BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cuda"))
@@ -206,9 +202,7 @@ def test_the_fingerprint_of_a_folder_follows_its_files(tiny_folder: Path) -> Non
 
 def test_the_fingerprint_of_a_folder_follows_the_precision(tiny_folder: Path) -> None:
     def fingerprint(precision: str) -> str:
-        return BertEncoder.from_folder(
-            tiny_folder, EncoderSettings(device="cpu", precision=precision)
-        ).fingerprint
+        return BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cpu", precision=precision)).fingerprint
 
     assert fingerprint("float32") != fingerprint("bfloat16")
 
@@ -216,9 +210,7 @@ def test_the_fingerprint_of_a_folder_follows_the_precision(tiny_folder: Path) ->
 def test_the_layout_of_sentence_transformers_is_honoured(tiny_folder: Path, tiny: BertEncoder) -> None:
     assert read_layout(tiny_folder) == Layout(pooling="mean", max_length=128)  # capped by the positions
     edit_json(tiny_folder / "sentence_bert_config.json", max_seq_length=40, do_lower_case=True)
-    edit_json(
-        tiny_folder / "1_Pooling" / "config.json", pooling_mode_cls_token=True, pooling_mode_max_tokens=False
-    )
+    edit_json(tiny_folder / "1_Pooling" / "config.json", pooling_mode_cls_token=True, pooling_mode_max_tokens=False)
     assert read_layout(tiny_folder) == Layout(pooling="cls", max_length=40, lower_case=True)
     first = BertEncoder.from_folder(tiny_folder).encode(["Heat"])
     ids = torch.tensor([tiny_tokenizer()("Heat")["input_ids"]])
@@ -252,9 +244,7 @@ def test_weights_that_can_run_code_are_refused(tiny_folder: Path) -> None:
 
 
 def test_code_in_the_folder_is_not_run(tiny_folder: Path, tmp_path: Path) -> None:
-    edit_json(
-        tiny_folder / "config.json", model_type="own", auto_map={"AutoConfig": "own.C", "AutoModel": "own.M"}
-    )
+    edit_json(tiny_folder / "config.json", model_type="own", auto_map={"AutoConfig": "own.C", "AutoModel": "own.M"})
     (tiny_folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(Failure, match="cannot load"):
         BertEncoder.from_folder(tiny_folder).encode(["a"])

@@ -43,9 +43,7 @@ def shards(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.npy"))
 
 
-def test_a_second_run_encodes_nothing_and_gives_the_same(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_second_run_encodes_nothing_and_gives_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = Counting(), Counting()
     expected = CachedEncoder(first, tmp_path).encode(TEXTS)
     with caplog.at_level(logging.INFO, "slatelab.encoders"):
@@ -96,9 +94,7 @@ def test_an_encoder_of_another_width_than_it_says_is_a_failure(tmp_path: Path) -
         CachedEncoder(inner, tmp_path).encode(["a"])
 
 
-def test_a_crash_half_way_keeps_the_chunks_that_were_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_half_way_keeps_the_chunks_that_were_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "CHUNK", 30)
     with pytest.raises(KeyboardInterrupt):
         CachedEncoder(Counting(fails_after=60), tmp_path).encode(TEXTS)
@@ -145,9 +141,7 @@ def test_many_shards_are_merged_and_lose_nothing(tmp_path: Path) -> None:
     assert fresh.asked == []
 
 
-def test_a_shard_merged_away_by_another_process_is_found_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shard_merged_away_by_another_process_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in TEXTS[:20]:
         CachedEncoder(Counting(), tmp_path).encode([text])
     true_open = store_module.VectorStore._open
@@ -193,9 +187,7 @@ for turn in range(4):
     assert inner.asked == []
 
 
-def test_a_cache_that_cannot_be_written_costs_one_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_cache_that_cannot_be_written_costs_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     inner = Counting()
     cached = CachedEncoder(inner, tmp_path / "file")

@@ -48,9 +48,7 @@ def run_python(code: str) -> str:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, encoders; print(sorted({'torch', 'numpy', 'transformers', 'rich'} & set(sys.modules)))"
-    )
+    code = "import sys, encoders; print(sorted({'torch', 'numpy', 'transformers', 'rich'} & set(sys.modules)))"
     assert run_python(code) == "[]"
 
 
@@ -75,9 +73,7 @@ def test_every_registered_encoder_keeps_the_contract(name: str) -> None:
 
 
 def test_tiny_is_the_same_in_another_process() -> None:
-    code = (
-        "import encoders; e = encoders.load_encoder('tiny', device='cpu', cache=False); print(e.fingerprint)"
-    )
+    code = "import encoders; e = encoders.load_encoder('tiny', device='cpu', cache=False); print(e.fingerprint)"
     assert run_python(code) == load_encoder("tiny", device="cpu").fingerprint
 
 
@@ -191,9 +187,7 @@ def test_minilm_knows_what_texts_mean() -> None:
     pump = interest(user, "Replacement pump for a washing machine, 220 V.", encoder)
     assert love == pytest.approx(0.0987, abs=1e-3)
     assert love > pump + 0.05
-    space = encoder.encode(
-        ["Astronauts fly to Mars.", "A rocket crew travels to the red planet.", "Tax forms."]
-    )
+    space = encoder.encode(["Astronauts fly to Mars.", "A rocket crew travels to the red planet.", "Tax forms."])
     assert space[0] @ space[1] > space[0] @ space[2] + 0.3
     assert encoder.fingerprint == load_encoder("minilm", device="cpu", cache=False).fingerprint
 
@@ -226,9 +220,7 @@ def test_mean_pairwise_cosine_is_the_mean_over_the_pairs() -> None:
         mean_pairwise_cosine(vectors[:1])
 
 
-def test_the_real_hub_client_is_asked_for_safetensors_only(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_real_hub_client_is_asked_for_safetensors_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import huggingface_hub
 
     asked: dict[str, object] = {}

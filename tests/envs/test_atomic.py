@@ -97,9 +97,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize(("inter", "message"), MALFORMED.values(), ids=MALFORMED.keys())
-def test_malformed_interactions_are_answered_with_their_place(
-    inter: str | bytes, message: str, tmp_path: Path
-) -> None:
+def test_malformed_interactions_are_answered_with_their_place(inter: str | bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         load_atomic(_write(tmp_path, inter))
 

@@ -83,9 +83,7 @@ def test_a_changed_file_is_refused_with_both_hashes(tmp_path: Path, monkeypatch:
         movielens.load_movielens()
 
 
-def test_a_missing_file_and_a_missing_package_name_the_cure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_file_and_a_missing_package_name_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(movielens, "_find_file", lambda: tmp_path / "gone")
         with pytest.raises(Failure, match="reinstall it"):

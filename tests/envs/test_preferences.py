@@ -32,9 +32,7 @@ def _planted(num_users: int = 200, num_items: int = 60, strength: float = 0.7) -
     stars = np.clip(3 + personal + 0.2 * rng.normal(size=personal.shape), 0.5, 5.0).astype(np.float32)
     users, items = np.nonzero(rng.random(personal.shape) < 0.6)
     names = [str(index) for index in range(num_items)]
-    ratings = Ratings(
-        users, items, stars[users, items], rng.permutation(len(users)), tuple(map(str, range(num_users)))
-    )
+    ratings = Ratings(users, items, stars[users, items], rng.permutation(len(users)), tuple(map(str, range(num_users))))
     return DataSet("planted", build_catalog(names, names, [[] for _ in names]), ratings)
 
 

@@ -1,0 +1,88 @@
+"""Settings of `slatelab/Movies-v0` and its negative control."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from encoders.errors import UsageError
+
+UserVector = Literal["history", "text"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoviesSettings:
+    """Settings of `slatelab/Movies-v0`."""
+
+    encoder: str = "minilm"
+    """Text encoder: a name, a local folder or a hub name."""
+    user_vector: UserVector = "history"
+    """What a session's profile starts from: the mean vector of a short history, or the rater's own text encoded."""
+    num_candidates: int = 30
+    """M, films offered at each step."""
+    num_exploration: int = 12
+    """How many of the M are random unseen films; the others are the nearest by cosine."""
+    slate_size: int = 5
+    """K, films shown at each step."""
+    num_features: int = 32
+    """D, principal components kept of the text vectors."""
+    min_ratings: int = 10
+    """Films with fewer ratings are left out."""
+    history_size: int = 10
+    """Liked films in the history a profile starts from."""
+    perturbation: float = 0.3
+    """How far a drawn user's factors lie from their rater's, in standard deviations of the train raters'."""
+    time_limit: int = 500
+    """Slates after which a session is truncated."""
+    cosine_weight: float = 3.0
+    """Click logit for one unit of cosine between profile and film."""
+    popularity_weight: float = 1.0
+    """Click logit for one standard deviation of log rating count."""
+    affinity_weight: float = 0.2
+    """Click logit for one standard deviation of the user's fitted preference."""
+    satiation_weight: float = 2.0
+    """Click logit lost at full satiation with a film's genres."""
+    no_click_logit: float = 2.0
+    """Logit of clicking nothing."""
+    satisfaction_slope: float = 2.0
+    """Slope of satisfaction in the fitted preference."""
+    satisfaction_satiation: float = 0.3
+    """Preference lost at full satiation."""
+    no_click_satisfaction: float = -0.2
+    """Satisfaction, in [-1, 1], with a slate on which nothing was clicked."""
+    satiation_decay: float = 0.8
+    """Share of a genre's satiation that stays after a step."""
+    mood_decay: float = 0.8
+    """Share of the mood that stays after a step."""
+    mood_effect: float = 3.5
+    """How strongly the mood stretches patience; 0 gives a fixed horizon."""
+    patience: float = 16.0
+    """Slates a user in neutral mood looks at."""
+    profile_drift: float = 0.05
+    """Share of a clicked film's vector in the new profile."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be, before anything is loaded."""
+        if self.user_vector not in get_args(UserVector):
+            raise UsageError(f'unknown user_vector "{self.user_vector}" (known: {", ".join(get_args(UserVector))})')
+        if not 0 <= self.num_exploration <= self.num_candidates:
+            raise UsageError(
+                f"num_exploration is {self.num_exploration}; of {self.num_candidates} candidates make 0 to all random"
+            )
+        for name in ("history_size", "time_limit"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; make it 1 or more")
+        for name in ("satiation_decay", "mood_decay", "profile_drift"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
+        for name in ("patience", "perturbation"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoviesMyopicSettings(MoviesSettings):
+    """Settings of `slatelab/MoviesMyopic-v0`: a fixed horizon, no satiation, no drift."""
+
+    satiation_weight: float = 0.0
+    satisfaction_satiation: float = 0.0
+    mood_effect: float = 0.0
+    profile_drift: float = 0.0

@@ -1,0 +1,149 @@
+"""One update of SlateQ, computed by hand: what is moved, and towards which target."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from sketches import make_spec
+
+from agents.slateq import SlateQ, SlateQSettings
+from envs.interface import Observation, Transition
+
+SPEC = make_spec(candidates=4, slate=2)
+LOGITS = torch.linspace(-1.0, 1.0, 20)
+VALUES = torch.sin(torch.arange(20.0))
+NO_CLICK_LOGIT, NO_CLICK_VALUE = 0.3, 0.2
+GAMMA, SCALE = 0.8, 0.5
+
+
+def make_agent(discount: float = GAMMA) -> SlateQ:
+    """Return an agent whose outputs depend on the item's id alone, and are known."""
+    settings = SlateQSettings(discount=discount, rollout=1, hidden=4, reward_scale=SCALE, minibatch=8)
+    agent = SlateQ(SPEC, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
+    network = agent.learner.network
+    assert network.id_bias is not None
+    assert network.state_out is not None
+    with torch.no_grad():
+        network.id_bias.weight.copy_(torch.stack([LOGITS, VALUES], dim=1))
+        network.state_out.bias.copy_(torch.tensor([NO_CLICK_LOGIT, NO_CLICK_VALUE]))
+    return agent
+
+
+def observe(*ids: int) -> Observation:
+    return {
+        "user": torch.ones(1, 5),
+        "candidates": torch.zeros(1, 4, 3),
+        "popularity": torch.zeros(1, 4),
+        "candidate_ids": torch.tensor([ids]),
+    }
+
+
+def best_value(ids: tuple[int, ...]) -> float:
+    """Return the value of the best of all slates."""
+    values = []
+    for slate in itertools.combinations(ids, 2):
+        weights = [math.exp(float(LOGITS[item])) for item in slate]
+        none = math.exp(NO_CLICK_LOGIT)
+        gains = sum(weight * float(VALUES[item]) for weight, item in zip(weights, slate, strict=True))
+        values.append((none * NO_CLICK_VALUE + gains) / (none + sum(weights)))
+    return max(values)
+
+
+def huber(error: float) -> float:
+    return 0.5 * error**2 if abs(error) < 1 else abs(error) - 0.5
+
+
+NOW, NEXT = (1, 5, 9, 13), (2, 6, 10, 17)
+
+
+def step(clicked: int | None, *, discount: float = 1.0, last: bool = False, reward: float = 3.0) -> Transition:
+    response = torch.zeros(1, 2, 2)
+    if clicked is not None:
+        response[0, clicked] = torch.tensor([1.0, reward])
+    return Transition(
+        observation=observe(*NOW),
+        slate=torch.tensor([[2, 0]]),
+        response=response,
+        reward=torch.tensor([reward]),
+        discount=torch.tensor([discount]),
+        last=torch.tensor([last]),
+        next_observation=observe(*NEXT),
+    )
+
+
+@pytest.mark.parametrize("clicked", [0, 1, None])
+@pytest.mark.parametrize("fate", ["stays", "leaves", "truncated"])
+@pytest.mark.parametrize("gamma", [GAMMA, 0.0])
+def test_the_value_of_what_the_user_did_moves_to_reward_plus_the_best_next_slate(
+    clicked: int | None, fate: str, gamma: float
+) -> None:
+    agent = make_agent(gamma)
+    agent.act(observe(*NOW), explore=True)
+    learnt = agent.update(step(clicked, discount=float(fate != "leaves"), last=fate != "stays"))
+    target = SCALE * 3.0 + (0.0 if fate == "leaves" else gamma * best_value(NEXT))
+    did = NO_CLICK_VALUE if clicked is None else float(VALUES[[9, 1][clicked]])
+    assert float(learnt["train/loss"]) == pytest.approx(huber(did - target), abs=1e-5)
+
+
+@pytest.mark.parametrize("clicked", [0, 1, None])
+def test_the_choice_model_is_a_logit_over_the_slate_and_no_click(clicked: int | None) -> None:
+    learnt = make_agent().update(step(clicked))
+    logits = [float(LOGITS[9]), float(LOGITS[1]), NO_CLICK_LOGIT]
+    chosen = 2 if clicked is None else clicked
+    expected = math.log(sum(math.exp(logit) for logit in logits)) - logits[chosen]
+    assert float(learnt["train/choice_loss"]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_slate_shown_is_the_best_of_all_slates() -> None:
+    agent = make_agent()
+    slate_BK, value_B = agent._plan(observe(*NEXT))
+    assert float(value_B) == pytest.approx(best_value(NEXT), abs=1e-6)
+    assert slate_BK.shape == (1, 2)
+
+
+@pytest.mark.parametrize("clicked", [0, None])
+def test_only_the_value_of_what_the_user_did_moves(clicked: int | None) -> None:
+    agent = make_agent()
+    network = agent.learner.network
+    assert network.id_bias is not None
+    assert network.state_out is not None
+    agent.update(step(clicked))
+    moved = (network.id_bias.weight[:, 1] != VALUES).nonzero().flatten().tolist()
+    assert moved == ([] if clicked is None else [9])
+    none_moved = bool((network.state_out.bias[1] - NO_CLICK_VALUE).abs() > 1e-4)
+    assert none_moved == (clicked is None)
+
+
+def test_extreme_logits_leave_values_finite() -> None:
+    agent = make_agent()
+    network = agent.learner.network
+    assert network.id_bias is not None
+    with torch.no_grad():
+        network.id_bias.weight[:, 0] = torch.linspace(-80, 80, 20)
+    slate_BK, value_B = agent._plan(observe(*NEXT))
+    assert value_B.isfinite()
+    assert len(set(slate_BK[0].tolist())) == 2
+
+
+def test_answers_are_learnt_for_the_clicked_item_around_the_neutral_answer() -> None:
+    spec = make_spec(candidates=4, slate=2, answers=1)
+    settings = SlateQSettings(rollout=1, hidden=4)
+    for clicked, expected in ((0, (5.0 - 3.0) ** 2), (None, 0.0)):
+        agent = SlateQ(spec, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
+        response = torch.zeros(1, 2, 3)
+        if clicked is not None:
+            response[0, clicked] = torch.tensor([1.0, 1.0, 5.0])
+        plain = step(clicked)
+        learnt = agent.update(
+            Transition(
+                observation=plain.observation,
+                slate=plain.slate,
+                response=response,
+                reward=plain.reward,
+                discount=plain.discount,
+                last=plain.last,
+                next_observation=plain.next_observation,
+            )
+        )
+        assert float(learnt["train/answer_loss"]) == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,264 @@
+"""The equations of Movies-v0, by hand, and what its reference policies show."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import envs
+from envs.interface import Policy
+from envs.movies import Movies
+from envs.simulator import State
+from envs.slates import random_slate
+from envs.vector import SlateVectorEnv
+
+NEVER = 1 - 2.0**-24
+"""The uniform draw that clicks nothing."""
+FIRST = 0.0
+"""The uniform draw that clicks the first slot."""
+
+
+@pytest.fixture
+def movies(kernel: Callable[[str], Any]) -> Movies:
+    simulator: Movies = kernel(envs.ENVIRONMENTS["slatelab/Movies-v0"])
+    return simulator
+
+
+@pytest.fixture
+def control(kernel: Callable[[str], Any]) -> Movies:
+    simulator: Movies = kernel(envs.ENVIRONMENTS["slatelab/MoviesMyopic-v0"])
+    return simulator
+
+
+def _user(simulator: Movies, affinity: float = 0.5) -> State:
+    """Return one user who likes every film the same, with the profile of film 0 and no satiation."""
+    generator = torch.Generator().manual_seed(0)
+    users = simulator.sample_users(1, "train", generator)
+    users["factors"] = torch.zeros_like(users["factors"])
+    users["factors"][0, -1] = affinity
+    users["profile"] = simulator.films.vectors[:1].clone()
+    return simulator.start(users, simulator.start_noise(1, generator))
+
+
+def _noise(simulator: Movies, choice: float, stars: float = 0.0) -> dict[str, Tensor]:
+    noise = simulator.step_noise(1, torch.Generator().manual_seed(0))
+    return noise | {"choice": torch.tensor([choice]), "stars": torch.tensor([stars])}
+
+
+SLATE = torch.tensor([[0, 1, 2, 3, 4]])
+
+
+def test_the_click_logit_is_the_documented_sum(movies: Movies) -> None:
+    state, films = _user(movies, affinity=-1.5), movies.films
+    state["satiation"] = torch.zeros_like(state["satiation"]).index_fill(1, torch.tensor([4]), 0.5)
+    items = torch.tensor([[0, 7, 100]])
+    logits, affinity, satiation = movies.appeal(state, items)
+    torch.testing.assert_close(affinity, torch.full((1, 3), -1.5))
+    torch.testing.assert_close(satiation, 0.5 * films.genres[items[0], 4].unsqueeze(0))
+    for column, item in enumerate(items[0].tolist()):
+        cosine = float(films.vectors[0] @ films.vectors[item])
+        fame, tired = float(films.popularity[item]), 0.5 * float(films.genres[item, 4])
+        expected = 3 * cosine + fame + 0.2 * -1.5 - 2 * tired
+        assert logits[0, column].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_click_chances_are_those_of_the_logits(movies: Movies) -> None:
+    state = _user(movies)
+    logits, _, _ = movies.appeal(state, state["candidates"].gather(1, SLATE))
+    weights = [math.exp(logit) for logit in logits[0].tolist()]
+    edge = weights[0] / (sum(weights) + math.exp(2.0))
+    for uniform, clicks in ((edge - 1e-4, [1, 0]), (edge + 1e-4, [0, 1])):
+        _, outcome = movies.step(state, SLATE, _noise(movies, uniform))
+        assert outcome.response[0, :2, 0].tolist() == clicks
+
+
+def test_a_click_moves_mood_patience_satiation_and_profile(movies: Movies) -> None:
+    state, films = _user(movies), movies.films
+    state["mood"], state["patience"] = torch.tensor([0.25]), torch.tensor([3.0])
+    state["satiation"] = torch.full_like(state["satiation"], 0.1)
+    for trace in ("recent", "liked", "progress"):
+        state[trace] = torch.full_like(state[trace], 0.5)
+    clicked = int(state["candidates"][0, 3])
+    slate = torch.tensor([[3, 1, 2, 0, 4]])
+    after, outcome = movies.step(state, slate, _noise(movies, FIRST, stars=1.0))
+    satiation = 0.1 * float(films.genres[clicked].sum())
+    satisfaction = math.tanh(2 * (0.5 - 0.3 * satiation))
+    mood = 0.8 * 0.25 + 0.2 * satisfaction
+    assert outcome.metrics["satisfaction"].item() == pytest.approx(satisfaction, abs=1e-5)
+    assert after["mood"].item() == pytest.approx(mood, abs=1e-5)
+    assert after["patience"].item() == pytest.approx(3 - math.exp(-3.5 * mood), abs=1e-5)
+    torch.testing.assert_close(after["satiation"][0], 0.08 + 0.2 * films.genres[clicked])
+    profile = 0.95 * films.vectors[0] + 0.05 * films.vectors[clicked]
+    torch.testing.assert_close(after["profile"][0], profile / profile.norm())
+    stars = round(3 + 0.5 - 0.3 * satiation + 0.5)
+    assert outcome.response[0].tolist() == [[1, 1, stars], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert outcome.reward.tolist() == [1]
+    verdict = (stars - 3) / 2
+    traces = [0.52, 0.4 + 0.2, 0.4 + 0.2 * verdict, 0.475 + 0.05 * verdict]
+    torch.testing.assert_close(after["progress"][0], torch.tensor(traces))
+    torch.testing.assert_close(after["recent"][0], 0.4 + 0.2 * films.vectors[clicked])
+    torch.testing.assert_close(after["liked"][0], 0.475 + 0.05 * verdict * films.vectors[clicked])
+
+
+def test_without_a_click_only_time_passes(movies: Movies) -> None:
+    state = _user(movies)
+    state["satiation"] = torch.full_like(state["satiation"], 0.1)
+    after, outcome = movies.step(state, SLATE, _noise(movies, NEVER))
+    assert outcome.reward.tolist() == [0]
+    assert not outcome.response.any()
+    assert after["mood"].item() == pytest.approx(0.2 * -0.2)
+    assert after["patience"].item() == pytest.approx(16 - math.exp(3.5 * 0.04), abs=1e-5)
+    torch.testing.assert_close(after["satiation"], 0.8 * state["satiation"])
+    torch.testing.assert_close(after["profile"], state["profile"])
+    torch.testing.assert_close(after["progress"], torch.tensor([[0.02, 0, 0, 0]]))
+
+
+@pytest.mark.parametrize(("affinity", "stars"), [(9.0, 5), (-9.0, 1), (0.1, 3), (-0.9, 2)])
+def test_stars_are_rounded_and_stay_on_the_scale(movies: Movies, affinity: float, stars: int) -> None:
+    _, outcome = movies.step(_user(movies, affinity), SLATE, _noise(movies, FIRST))
+    assert outcome.response[0, 0].tolist() == [1, 1, stars]
+
+
+@pytest.mark.parametrize(("patience", "left"), [(1.1, True), (1.2, False)])
+def test_a_user_leaves_when_patience_is_used_up(movies: Movies, patience: float, left: bool) -> None:
+    state = _user(movies)
+    state["patience"] = torch.tensor([patience])
+    _, outcome = movies.step(state, SLATE, _noise(movies, NEVER))  # exp(3.5 * 0.04) = 1.15
+    assert outcome.left.tolist() == [left]
+
+
+def test_films_shown_are_not_offered_again_and_counted_once(movies: Movies) -> None:
+    state = _user(movies)
+    slate = torch.tensor([[0, 1, 1, 2, 0]])
+    shown = state["candidates"][0, :3]
+    after, outcome = movies.step(state, slate, _noise(movies, NEVER))
+    assert outcome.metrics["repeats"].tolist() == [2]
+    assert after["unseen"].item() == movies.spec.num_items - 3
+    assert after["seen"][0].nonzero().squeeze(1).tolist() == sorted(shown.tolist())
+    assert not set(shown.tolist()) & set(after["candidates"][0].tolist())
+
+
+def test_seen_is_counted_right_until_everything_is_offered_again(movies: Movies) -> None:
+    state = _user(movies)
+    generator = torch.Generator().manual_seed(0)
+    started_over = 0
+    for _ in range(460):
+        state, _ = movies.step(state, random_slate(1, 30, 5, generator), movies.step_noise(1, generator))
+        assert state["unseen"].item() == movies.spec.num_items - int(state["seen"].sum())
+        assert not state["seen"].gather(1, state["candidates"]).any()
+        started_over += int(state["unseen"].item() == movies.spec.num_items)
+    assert started_over == 1
+
+
+def test_metrics_of_retrieval_are_means_over_the_next_candidates(movies: Movies) -> None:
+    env = SlateVectorEnv(movies, 8, as_tensors=True)
+    env.reset(seed=0)
+    state, outcome = movies.step(env.state, random_slate(8, 30, 5, env.generator), movies.step_noise(8, env.generator))
+    vectors = movies.observe(state)["candidates"]
+    cosine = torch.einsum("bd,bmd->bm", state["profile"], vectors).mean(dim=1)
+    _, affinity, _ = movies.appeal(state, state["candidates"])
+    torch.testing.assert_close(outcome.metrics["retrieval/cosine"], cosine)
+    torch.testing.assert_close(outcome.metrics["retrieval/affinity"], affinity.mean(dim=1))
+
+
+def test_most_candidates_are_the_nearest_by_cosine(movies: Movies) -> None:
+    state = _user(movies)
+    near = (movies.films.vectors @ state["profile"][0]).topk(18).indices
+    assert set(state["candidates"][0, :18].tolist()) == set(near.tolist())
+
+
+def test_affinities_are_standardised_over_the_catalogue(movies: Movies) -> None:
+    users = movies.sample_users(20, "validation", torch.Generator().manual_seed(0))
+    affinity = users["factors"] @ movies.films.factors.T
+    torch.testing.assert_close(affinity.mean(dim=1), torch.zeros(20), atol=1e-4, rtol=0)
+    torch.testing.assert_close(affinity.std(dim=1), torch.ones(20), atol=1e-3, rtol=0)
+    torch.testing.assert_close(users["profile"].norm(dim=1), torch.ones(20))
+
+
+def test_splits_draw_from_disjoint_raters(movies: Movies) -> None:
+    raters = [set(pool.raters.tolist()) for pool in movies.users.pools.values()]
+    assert len(raters) == 3
+    assert all(raters)
+    assert sum(map(len, raters)) == len(set.union(*raters))
+
+
+def _play(simulator: Movies, policy: Policy, users: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Return reward and length of one session of each of a panel of validation users."""
+    env = SlateVectorEnv(simulator, users, as_tensors=True, autoreset_mode="DISABLED")
+    env.reset(seed=1, options={"users": env.sample_users(users, seed=0, split="validation")})
+    total, length = torch.zeros(users), torch.zeros(users)
+    going = torch.ones(users, dtype=torch.bool)
+    while going.any():
+        assert env.state is not None
+        _, reward, left, truncated, _ = env.step(policy(simulator, env.state))
+        total += reward * going
+        length += going
+        going &= ~(left | truncated)
+    return total.numpy(), length.numpy()
+
+
+def _random(simulator: Movies, state: State) -> Tensor:
+    batch = len(state["mood"])
+    return random_slate(batch, 30, 5, torch.Generator().manual_seed(int(state["unseen"].sum())))
+
+
+def test_reference_policies_stand_in_the_documented_order(movies: Movies) -> None:
+    returns = {name: _play(movies, policy)[0] for name, policy in movies.POLICIES.items()}
+    returns["random"] = _play(movies, _random)[0]
+    gained = returns["near_oracle"] - returns["myopic_oracle"]
+    assert gained.mean() > 5 + 3 * gained.std() / math.sqrt(len(gained))
+    better = returns["myopic_oracle"] - returns["random"]
+    assert better.mean() > 3 * better.std() / math.sqrt(len(better))
+
+
+@pytest.mark.parametrize("name", ["myopic_oracle", "near_oracle"])
+def test_the_control_ends_after_sixteen_slates_whatever_is_shown(control: Movies, name: str) -> None:
+    total, length = _play(control, control.POLICIES[name], 64)
+    assert (length == 16).all()
+    assert total.max() <= 16
+
+
+def test_nothing_lasts_in_the_control(control: Movies) -> None:
+    env = SlateVectorEnv(control, 8, as_tensors=True)
+    env.reset(seed=0)
+    state = env.state
+    assert state is not None
+    after, _ = control.step(state, random_slate(8, 30, 5, env.generator), control.step_noise(8, env.generator))
+    torch.testing.assert_close(after["profile"], state["profile"])
+    tired, fresh = after | {"satiation": after["satiation"] + 1}, after
+    items = after["candidates"]
+    torch.testing.assert_close(control.appeal(tired, items)[0], control.appeal(fresh, items)[0])
+
+
+def test_in_the_control_the_near_oracle_is_the_myopic_oracle(control: Movies) -> None:
+    env = SlateVectorEnv(control, 64, as_tensors=True)
+    env.reset(seed=0)
+    assert env.state is not None
+    one, other = (control.POLICIES[name](control, env.state) for name in ("myopic_oracle", "near_oracle"))
+    assert torch.equal(one.sort(dim=1).values, other.sort(dim=1).values)
+
+
+def test_profiles_of_text_are_their_own_cached_and_the_same_again(
+    movies: Movies, caplog: pytest.LogCaptureFixture
+) -> None:
+    def draw(simulator: Movies) -> Tensor:
+        return simulator.sample_users(50, "train", torch.Generator().manual_seed(0))["profile"]
+
+    def make() -> Movies:
+        made: Movies = envs.make_simulator("envs.movies:Movies", "cpu", encoder="tiny", user_vector="text")
+        return made
+
+    first = make()
+    with caplog.at_level(logging.INFO):
+        second = make()
+    assert "encoded 0 new texts, 671 from the cache" in caplog.text
+    by_text, again = draw(first), draw(second)
+    assert torch.equal(by_text, again)
+    torch.testing.assert_close(by_text.norm(dim=1), torch.ones(50))
+    assert ((by_text * draw(movies)).sum(dim=1) < 0.99).all()
+    assert len(by_text.unique(dim=0)) > 25
