@@ -2,9 +2,9 @@
 
     python benchmarks/training_throughput.py [--encoder tiny] [--threads 2] [--users 512]
 
-The ratio to the environment alone (random slates, nothing learnt) says what acting and learning cost. "with twin" is what
-`slatelab train` does by default: a myopic twin learns from the same steps. The contenders take turns, so that a busy
-machine slows all of them; figures are medians over the turns.
+The ratio to the environment alone (random slates, nothing learnt) says what acting and learning cost. "with twin" is
+what `slatelab train` does by default: a myopic twin learns from the same steps. The contenders take turns, so that a
+busy machine slows all of them; figures are medians over the turns.
 """
 
 import argparse
@@ -39,9 +39,8 @@ def main() -> None:
                 trainer.step()
             if turn:  # the first warms up
                 rates[name].append(32 * arguments.users / (time.perf_counter() - began))
-    print(
-        f"Movies-v0, {arguments.users} users, {arguments.threads} thread(s), median of {arguments.turns} turns of 32 steps"
-    )
+    setting = f"{arguments.users} users, {arguments.threads} thread(s)"
+    print(f"Movies-v0, {setting}, median of {arguments.turns} turns of 32 steps")
     alone = statistics.median(rates["random"])
     for name, measured in rates.items():
         rate = statistics.median(measured)
