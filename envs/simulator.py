@@ -129,5 +129,6 @@ def resolve_device(device: str) -> torch.device:
         resolved = torch.device(device)
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f'device "{device}" cannot be used here: {error}'.splitlines()[0]) from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f'device "{device}" cannot be used here; choose "auto" or "cpu" ({reason})') from error
     return resolved

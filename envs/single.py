@@ -40,7 +40,13 @@ class SlateEnv(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Show one slate of K positions."""
-        observation, reward, left, truncated, info = self.vector.step(np.asarray(action)[None])
+        try:
+            slate_K = np.asarray(action)
+        except ValueError as error:  # rows of unequal length
+            raise UsageError(f"the slate is no array of integers (slots,): {error}") from error
+        if slate_K.shape != self.action_space.shape:
+            raise UsageError(f"the slate has shape {slate_K.shape}, expected (slots,) = {self.action_space.shape}")
+        observation, reward, left, truncated, info = self.vector.step(slate_K[None])
         info = _first(info)
         self._shown = _describe(info)
         return _first(observation), float(reward[0]), bool(left[0]), bool(truncated[0]), info

@@ -71,6 +71,8 @@ def parse_train(arguments: Sequence[str]) -> TrainArguments:
     if named.resume is not None:
         _check_resume(named)
     layers: list[config.Tables] = [{} if file is None else config.read_tables(file)]
+    if named.resume is not None:
+        _check_same_pair(named, layers[0])
     flags = {"train": {name: getattr(named, name) for name in ("env", "agent") if getattr(named, name) is not None}}
     env, agent = config.choose_pair(*layers, flags)
     layers.insert(0, config.preset_tables(env, agent))
@@ -98,6 +100,17 @@ def _check_resume(named: argparse.Namespace) -> None:
         if getattr(named, flag):
             raise UsageError(f"--resume goes on in its own folder with its own settings; leave --{flag} out")
     RunFolder(named.resume).check_is_run()
+
+
+def _check_same_pair(named: argparse.Namespace, of_run: config.Tables) -> None:
+    """Refuse another environment or agent at once: its settings would not fit those of the run."""
+    for flag, theirs in zip(("env", "agent"), config.choose_pair(of_run), strict=True):
+        asked = getattr(named, flag)
+        if asked not in (None, theirs):
+            raise UsageError(
+                f'the run in {named.resume} was made with {flag} "{theirs}", not "{asked}"; '
+                f"resume it without --{flag}, or start another run with another --out"
+            )
 
 
 def _parse(arguments: Sequence[str], env: str, agent: str, layers: Sequence[config.Tables]) -> Any:

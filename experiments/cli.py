@@ -1,5 +1,6 @@
 """The command line ``slatelab``: find the verb, turn what goes wrong into a sentence and an exit code."""
 
+import errno
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -28,8 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
     except UsageError as error:
         return _complain(error, USAGE)
-    except (Failure, OSError) as error:
+    except Failure as error:
         return _complain(error, FAILURE)
+    except OSError as error:
+        return _complain(_about_file(error), FAILURE)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in PACKAGES:
+            raise
+        return _complain(f'the package "{error.name}" is not installed; install slatelab again, or add it', FAILURE)
     except KeyboardInterrupt as stop:
         return _complain(f"interrupted; {stop}" if str(stop) else "interrupted", INTERRUPTED)
     except SystemExit as stop:
@@ -70,6 +77,14 @@ def check_own_packages() -> None:
                 f'Python finds another package named "{name}" ({found or "a bare folder"}) before '
                 "slatelab's; install slatelab into a virtual environment of its own"
             )
+
+
+def _about_file(error: OSError) -> str:
+    """Return what the system says about a file, and the cure where it is known."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" at {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}; free some space, then go on with slatelab train --resume RUN"
+    return str(error)
 
 
 def _complain(error: BaseException | str, code: int) -> int:

@@ -13,7 +13,11 @@ def print_evaluation(result: Evaluation) -> None:
     out = console()
     out.print(_table(result, narrow=out.width < PIPED_WIDTH - 10))
     closed = result.closed_gap()
-    if closed is not None:
+    if closed is None:
+        return
+    if closed < 0:
+        out.print(f"{result.agent} earns less than the myopic oracle.")
+    else:
         out.print(f"{result.agent} closes {closed:.0%} of the way from the myopic oracle to the near-oracle.")
 
 

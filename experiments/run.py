@@ -2,6 +2,7 @@
 
 import atexit
 import dataclasses
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.protocol import Agent
+from encoders.errors import Failure, UsageError
 from experiments import config, evaluation
 from experiments.board import Board
 from experiments.evaluation import Evaluation, Panel
@@ -80,10 +82,22 @@ class Run:
 
         Raises:
             UsageError: the folder exists.
+            Failure: a full disk.
         """
-        target = RunFolder(Path(path))
-        target.check_free(overwrite=False)
-        shutil.copytree(self.folder.path, target.path, dirs_exist_ok=True)
+        target = Path(path)
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise UsageError(f"{target} exists; save the run to a folder that does not")
+        # Copied beside it first, so that a full disk leaves no half of a run under that name.
+        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            shutil.copytree(self.folder.path, part)
+            part.replace(target)
+        except OSError as error:
+            raise Failure(
+                f"cannot save the run to {target}: {error}; free some space or choose another folder"
+            ) from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def train(

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import logging
 import shutil
 import subprocess
 import sys
@@ -131,11 +132,17 @@ def test_minilm_without_package_and_hub_says_what_to_install(monkeypatch: pytest
 
 @pytest.mark.usefixtures("no_folder")
 def test_minilm_comes_from_the_hub_where_the_package_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(minilm, "PACKAGE", "gt_no_such_package")
     monkeypatch.setattr(minilm, "hub_folder", lambda name: tmp_path / name)
-    assert minilm.find_minilm() == (tmp_path / "sentence-transformers/all-MiniLM-L6-v2", "hub")
+    folder = tmp_path / "sentence-transformers/all-MiniLM-L6-v2"
+    assert minilm.find_minilm() == (folder, "hub")
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"other")
+    with caplog.at_level(logging.WARNING, logger="slatelab.encoders"):
+        minilm.find_minilm()
+    assert "are not those of all-MiniLM-L6-v2" in caplog.text
 
 
 def test_minilm_comes_from_the_named_folder_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -78,6 +78,21 @@ def test_candidates_may_all_or_none_be_random(pieces: dict[str, int]) -> None:
         assert (np.diff(ids_BM, axis=1) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("slate", "sentence"),
+    [
+        ([0, 1, 2, 3], r"the slate has shape \(4,\), expected \(slots,\) = \(5,\)"),
+        ([[0, 1], [2]], "the slate is no array of integers"),
+        ([0, 1, 2, 3, 30], "outside the 30 candidates"),
+    ],
+)
+def test_slate_of_one_user_is_checked_in_the_shape_it_was_given(slate: list[Any], sentence: str) -> None:
+    env = gym.make("slatelab/Movies-v0", encoder="tiny", disable_env_checker=True)
+    env.reset(seed=0)
+    with pytest.raises(UsageError, match=sentence):
+        env.step(slate)
+
+
 def test_rendering_marks_the_click() -> None:
     env = gym.make("slatelab/Movies-v0", encoder="tiny", render_mode="ansi")
     env.reset(seed=0)

@@ -3,28 +3,12 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
+from command_line import SMALL, Result
 
 from experiments.cli import main
-
-TOY = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent", "--device", "cpu"]
-SMALL = [*TOY, "--steps", "2000", "--num-users", "16", "--log-every", "160", "--eval-users", "50"]
-
-
-class Result(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def sentence(self) -> str:
-        """Return the last line of stderr."""
-        return self.err.strip().splitlines()[-1]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import toy
-from conftest import SMALL, Result
+from command_line import SMALL, Result
 
 from experiments.cli import VERBS, main
 from experiments.verbs.dashboard import find_boards
@@ -138,7 +138,8 @@ def test_overwrite_touches_only_what_a_run_made(slatelab: Slatelab, name: str) -
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--agent", "cosine"], ["unknown setting"]),
+        (["--agent", "cosine"], ['made with agent "toy:ToyAgent", not "cosine"', "without --agent"]),
+        (["--env", "slatelab/Movies-v0"], ['made with env "toy:Toy-v0"', "without --env"]),
         (["--seed", "5"], ["[train] seed = 0, not 5"]),
         (["--env.tiring", "0.1"], ["[env] tiring = 0.6, not 0.1"]),
         (["--agent.discount", "0.5"], ["[agent] discount = 0.9, not 0.5"]),
@@ -203,6 +204,41 @@ def test_full_disk_is_a_failure_that_keeps_the_last_checkpoint(
     assert_refused(slatelab("train", "--resume", "run"), 1, "No space left on device")
     assert Path("run/checkpoint/state.safetensors").read_bytes() == before
     assert not list(Path("run").rglob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ["No space left on device", "--resume RUN"]),
+        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs"), ["Permission denied", "runs"]),
+        (ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard"), ['"tensorboard" is not installed']),
+    ],
+)
+def test_what_the_system_refuses_is_a_failure_in_one_sentence(
+    slatelab: Slatelab, monkeypatch: pytest.MonkeyPatch, error: Exception, words: list[str]
+) -> None:
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("experiments.logbook.Board", refuse)
+    assert_refused(slatelab("train", *SMALL, "--out", "run"), 1, *words)
+
+
+@pytest.mark.parametrize(("closed", "words"), [(-0.5, "earns less than the myopic oracle"), (0.5, "closes 50%")])
+def test_sentence_below_the_table_is_about_the_way_to_the_near_oracle(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], closed: float, words: str
+) -> None:
+    from experiments.evaluation import Evaluation
+    from experiments.result_table import print_evaluation
+    from experiments.statistics import Estimate
+
+    earned = {"random": 0.0, "myopic_oracle": 10.0, "near_oracle": 20.0, "mine": 10.0 + 10.0 * closed}
+    policies = {
+        name: {metric: Estimate(value, None, None, 9) for metric in ("return", "length", "ctr")}
+        for name, value in earned.items()
+    }
+    print_evaluation(Evaluation(agent="mine", policies=policies))
+    assert f"mine {words}" in capsys.readouterr().out
 
 
 def test_list_names_everything_that_is_registered(slatelab: Slatelab) -> None:

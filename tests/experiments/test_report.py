@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Result
+from command_line import Result
 
 from experiments import figures
 from experiments.report import Comparison, compare, read_runs

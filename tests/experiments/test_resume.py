@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, Result
+from command_line import SMALL, Result
 from test_training import rows, summary
 
 from experiments.checkpoint import load_checkpoint

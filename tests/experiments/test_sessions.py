@@ -1,6 +1,7 @@
 """Evaluation: one session a user, the same users and noise for all, and definitions that hold."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from envs.interface import Observation, Policy, Tensors
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
 from experiments.evaluation import Evaluation, Panel, compare, draw_panel, evaluate
-from experiments.sessions import Sessions, play, reference_policy
+from experiments.sessions import Sessions, agent_policy, play, reference_policy
 from experiments.statistics import Estimate
 
 
@@ -149,3 +150,16 @@ def test_diversity_is_one_less_the_mean_pairwise_cosine(simulator: toy.Toy) -> N
         items = candidates[row, slate[row]]
         cosines = [torch.cosine_similarity(items[i], items[j], dim=0) for i, j in ((0, 1), (0, 2), (1, 2))]
         assert ours[row] == pytest.approx(1 - float(np.mean(cosines)), abs=1e-6)
+
+
+def test_an_evaluated_agent_does_not_explore() -> None:
+    explored = []
+
+    class Noted:
+        def act(self, observation: Any, explore: bool) -> torch.Tensor:
+            explored.append(explore)
+            return torch.zeros(1, 1, dtype=torch.int64)
+
+    agent: Any = Noted()
+    agent_policy(agent)({}, {})
+    assert explored == [False]

@@ -1,7 +1,9 @@
 """A run from end to end: what it learns, what it leaves behind, and that one seed gives one result."""
 
 import csv
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 import toy
-from conftest import SMALL, TOY, Result
+from command_line import SMALL, TOY, Result
 
 import experiments
-from encoders.errors import UsageError
+from encoders.errors import Failure, UsageError
 from envs.interface import Tensors, Transition
 from experiments.board import Board
 from experiments.run import resolve
@@ -171,8 +173,21 @@ def test_five_lines_of_python_train_evaluate_save_and_load(tmp_path: Path) -> No
     run.save(tmp_path / "kept")
     loaded = experiments.load(tmp_path / "kept")
     assert loaded.evaluate() == result
-    with pytest.raises(UsageError, match="exists"):
+    with pytest.raises(UsageError, match="kept exists; save the run to a folder that does not"):
         run.save(tmp_path / "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_saving_on_a_full_disk_leaves_nothing(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.mkdir()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run = experiments.load(finished)
+    monkeypatch.setattr("experiments.run.shutil.copytree", full)
+    with pytest.raises(Failure, match="No space left on device; free some space"):
+        run.save(tmp_path / "kept")
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_steps_at_all_still_compares(slatelab: Callable[..., Result], tmp_path: Path) -> None:
