@@ -100,7 +100,17 @@ def choose_pair(*layers: Tables) -> tuple[str, str]:
     for name, value in chosen.items():
         if not isinstance(value, str):
             raise UsageError(f"[train] {name} is {value!r}, expected str")
-    return chosen["env"], chosen["agent"]
+    return full_env_id(chosen["env"]), chosen["agent"]
+
+
+def full_env_id(env: str) -> str:
+    """Return the id of one of our own environments in full, where its namespace was left out."""
+    if "/" in env or ":" in env:
+        return env
+    from envs import ENVIRONMENTS
+
+    full = f"slatelab/{env}"
+    return full if full in ENVIRONMENTS else env
 
 
 def build(cls: type[Any], part: str, *layers: Tables) -> Any:

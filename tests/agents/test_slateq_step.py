@@ -147,3 +147,18 @@ def test_answers_are_learnt_for_the_clicked_item_around_the_neutral_answer() -> 
             )
         )
         assert float(learnt["train/answer_loss"]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("clicked", [0, 1, None])
+def test_an_update_raises_the_choice_logit_of_what_the_user_did_and_lowers_the_others(clicked: int | None) -> None:
+    agent = make_agent()
+    agent.update(step(clicked))
+    network = agent.learner.network
+    assert network.id_bias is not None
+    assert network.state_out is not None
+    slate_ids = [NOW[2], NOW[0]]
+    after = [network.id_bias.weight.detach()[item, 0] - LOGITS[item] for item in slate_ids]
+    moved = [float(change) for change in (*after, network.state_out.bias.detach()[0] - NO_CLICK_LOGIT)]
+    chosen = 2 if clicked is None else clicked
+    assert moved[chosen] > 0
+    assert all(change < 0 for option, change in enumerate(moved) if option != chosen)

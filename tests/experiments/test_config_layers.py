@@ -148,3 +148,8 @@ def test_every_shipped_preset_builds() -> None:
         env, agent = pairs[name]
         run = resolve({"train": {"env": env, "agent": agent}})
         assert run.train.env == env
+
+
+def test_an_environment_of_ours_may_be_named_without_its_namespace() -> None:
+    assert config.choose_pair({"train": {"env": "Movies-v0"}})[0] == "slatelab/Movies-v0"
+    assert config.choose_pair({"train": {"env": "my_module:Movies-v0"}})[0] == "my_module:Movies-v0"
