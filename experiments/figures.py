@@ -50,7 +50,7 @@ def returns(comparisons: Sequence[Comparison]) -> bytes:
     with _style():
         figure, axes = _panels(title, comparisons, heights)
         for panel, comparison in zip(axes, comparisons, strict=True):
-            _draw_returns(panel, comparison)
+            _draw_returns(panel, comparison, _colours(comparisons))
         return _png(figure)
 
 
@@ -60,7 +60,7 @@ def learning(comparisons: Sequence[Comparison]) -> bytes:
     with _style():
         figure, axes = _panels(title, comparisons, [3.2] * len(comparisons))
         for panel, comparison in zip(axes, comparisons, strict=True):
-            _draw_learning(panel, comparison)
+            _draw_learning(panel, comparison, _colours(comparisons))
         return _png(figure)
 
 
@@ -103,8 +103,7 @@ def median_and_band(runs: Sequence[FinishedRun]) -> tuple[Any, Any, Any, Any]:
     return grid, np.median(values_sp, axis=0), values_sp.min(axis=0), values_sp.max(axis=0)
 
 
-def _draw_returns(axes: Any, comparison: Comparison) -> None:
-    colours = _colours(comparison)
+def _draw_returns(axes: Any, comparison: Comparison, colours: Mapping[str, str]) -> None:
     rows = sorted(contestants(comparison).items(), key=lambda row: np.mean([each["return"].mean for each in row[1]]))
     ends = [end for _, seeds in rows for each in seeds for end in each["return"][:3] if end is not None]
     places = max(decimals(max(map(abs, ends))) - 1, 0)
@@ -145,10 +144,10 @@ def _draw_interval(axes: Any, estimate: Estimate, y: float, look: Mapping[str, A
     axes.plot(estimate.mean, y, markeredgecolor="white", markeredgewidth=1.0, **{**look, "linewidth": 0})
 
 
-def _draw_learning(axes: Any, comparison: Comparison) -> None:
+def _draw_learning(axes: Any, comparison: Comparison, colours: Mapping[str, str]) -> None:
     labels: list[tuple[float, str, str, str]] = []
-    for label, colour in _colours(comparison).items():
-        runs = comparison.variants()[label]
+    for label, runs in sorted(comparison.variants().items()):
+        colour = colours[label]
         steps_p, median_p, low_p, high_p = median_and_band(runs)
         if not len(steps_p):
             continue
@@ -206,8 +205,10 @@ def _look(label: str, colours: Mapping[str, str]) -> dict[str, Any]:
     return {"color": MUTED, "marker": marker, "markersize": 7 if marker == "o" else 6.5, "linewidth": 1.6}
 
 
-def _colours(comparison: Comparison) -> dict[str, str]:
-    return {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(sorted(comparison.variants()))}
+def _colours(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    """Return one colour for each variant of an agent, the same in every panel."""
+    labels = sorted({label for comparison in comparisons for label in comparison.variants()})
+    return {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(labels)}
 
 
 def _row_height(seeds: Sequence[Any]) -> float:
