@@ -9,6 +9,9 @@ from envs.registration import known_ids, make_simulator, register, simulator_cla
 ENVIRONMENTS = {
     "slatelab/Movies-v0": "envs.movies:Movies",
     "slatelab/MoviesMyopic-v0": "envs.movies:MoviesMyopic",
+    "slatelab/InterestEvolution-v0": "envs.interest_evolution:InterestEvolution",
+    "slatelab/InterestExploration-v0": "envs.interest_exploration:InterestExploration",
+    "slatelab/LongTermSatisfaction-v0": "envs.long_term_satisfaction:LongTermSatisfaction",
 }
 """Id to the class of its simulator. A line here is all that a new environment needs beside its own file."""
 

@@ -1,10 +1,33 @@
 """Choice models: which slot of a slate a user clicks, the no-click option always in the last column.
 
-Pure functions of logits, shared by simulators and by agents that learn a choice model.
+Pure functions of scores, shared by simulators and by agents that learn a choice model. `CHOICE_MODELS` names them all,
+behind one signature:
+
+    model.chances(scores_BK, no_click_B, empty_BK, parameters) -> (B, K + 1)
+    model.clicks(scores_BK, no_click_B, empty_BK, uniform_BK, parameters) -> (B, K) bool
+
+Chances are of a click on each slot and, in the last column, of no click at all. Where at most one slot is clicked
+(``several`` is false) a row is a distribution; else each of its entries is one by itself.
 """
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from envs import click_models
+from envs.choice_parameters import ChoiceParameters
+
+__all__ = [
+    "CHOICE_MODELS",
+    "ChoiceModel",
+    "ChoiceParameters",
+    "mask_out",
+    "multinomial_logit",
+    "multinomial_proportional",
+    "sample_choice",
+]
 
 
 def multinomial_logit(logits_BK: Tensor, no_click_logit_B: Tensor, empty_BK: Tensor | None = None) -> Tensor:
@@ -28,6 +51,34 @@ def multinomial_logit(logits_BK: Tensor, no_click_logit_B: Tensor, empty_BK: Ten
     return torch.cat([logits_BK, no_click_logit_B.unsqueeze(1)], dim=1).softmax(dim=1)
 
 
+def multinomial_proportional(
+    scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None, parameters: ChoiceParameters
+) -> Tensor:
+    """Return click probabilities in proportion to the scores above a minimum, at most one click a slate.
+
+    Equation:
+        p_i = (v_i - c) / ((v_0 - c) + sum_j (v_j - c)), over the slots that are not empty.
+    Source:
+        Ie et al. 2019, arXiv 1909.04847; c is taken off the no-click mass too.
+    Deviation:
+        A score below c counts as c instead of being an error, which would have to wait for the device.
+
+    Args:
+        scores_BK: (B, K) v_i.
+        no_click_B: (B,) v_0; above c.
+        empty_BK: (B, K) bool, slots nobody can click, or None.
+        parameters: ``min_score`` c.
+
+    Returns:
+        (B, K + 1), rows sum to 1; the last column is no click.
+    """
+    if empty_BK is not None:
+        scores_BK = scores_BK.masked_fill(empty_BK, parameters.min_score)
+    scores_BC = torch.cat([scores_BK, no_click_B.unsqueeze(1)], dim=1)
+    weights_BC = (scores_BC - parameters.min_score).clamp(min=0)
+    return weights_BC / weights_BC.sum(dim=1, keepdim=True)
+
+
 def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
     """Draw one option a row by inverting the cumulative distribution.
 
@@ -46,3 +97,48 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
 def mask_out(values: Tensor, excluded: Tensor) -> Tensor:
     """Return ``values`` with ``-inf`` where ``excluded``: the one place that writes it."""
     return values.masked_fill(excluded, -torch.inf)
+
+
+Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]
+"""From scores (B, K), no-click score (B,), empty slots (B, K) and parameters to chances (B, K + 1)."""
+Clicks = Callable[[Tensor, Tensor, Tensor | None, Tensor, ChoiceParameters], Tensor]
+"""From scores, no-click score, empty slots, uniform numbers (B, K) and parameters to clicks (B, K) bool."""
+
+
+class ChoiceModel(NamedTuple):
+    """How a user answers a slate."""
+
+    chances: Chances
+    clicks: Clicks
+    several: bool
+    """Whether more than one slot can be clicked."""
+
+
+def _at_most_one(chances: Chances) -> ChoiceModel:
+    def clicks(
+        scores_BK: Tensor,
+        no_click_B: Tensor,
+        empty_BK: Tensor | None,
+        uniform_BK: Tensor,
+        parameters: ChoiceParameters,
+    ) -> Tensor:
+        choice_B = sample_choice(chances(scores_BK, no_click_B, empty_BK, parameters), uniform_BK[:, 0])
+        return choice_B.unsqueeze(1) == torch.arange(scores_BK.shape[1], device=scores_BK.device)
+
+    return ChoiceModel(chances, clicks, several=False)
+
+
+def _logit(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None, parameters: ChoiceParameters) -> Tensor:
+    return multinomial_logit(scores_BK, no_click_B, empty_BK)
+
+
+CHOICE_MODELS: Mapping[str, ChoiceModel] = {
+    "multinomial_logit": _at_most_one(_logit),
+    "multinomial_proportional": _at_most_one(multinomial_proportional),
+    "exponential_cascade": _at_most_one(click_models.exponential_cascade),
+    "proportional_cascade": _at_most_one(click_models.proportional_cascade),
+    "position_based": ChoiceModel(click_models.position_based, click_models.position_based_clicks, several=True),
+    "dependent_click": ChoiceModel(click_models.dependent_click, click_models.dependent_click_clicks, several=True),
+    "user_browsing": ChoiceModel(click_models.user_browsing, click_models.user_browsing_clicks, several=True),
+}
+"""Name to model; every one is drawn from ``uniform_BK`` in [0, 1), the single-click ones from its first column."""

@@ -84,8 +84,11 @@ def repeats(slate_BK: Tensor) -> Tensor:
     Returns:
         (B, K) bool.
     """
-    same_BKK = slate_BK.unsqueeze(2) == slate_BK.unsqueeze(1)
-    return same_BKK.tril(diagonal=-1).any(dim=2)
+    # Users last: reductions over a short last axis are slow on a CPU.
+    slots = slate_BK.shape[1]
+    same_KKB = slate_BK.T.unsqueeze(1) == slate_BK.T.unsqueeze(0)
+    earlier_KK = torch.ones((slots, slots), dtype=torch.bool, device=slate_BK.device).tril(diagonal=-1)
+    return (same_KKB & earlier_KK.unsqueeze(2)).any(dim=1).T
 
 
 def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:

@@ -77,7 +77,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             self.generator.manual_seed(entropy)
             self._seeded = True
         rows = self._rows_to_reset(options.get("reset_mask"))
-        self._start(rows, self._tensors(options["users"]) if "users" in options else None)
+        if len(rows):
+            self._start(rows, self._tensors(options["users"]) if "users" in options else None)
         return self._give(self.observation()), self._info({}, torch.zeros_like(self.steps_B, dtype=torch.bool))
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -94,12 +95,13 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         last_B = left_B | truncated_B
         info: dict[str, Any] = {"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}
         info = self._apart(info)
+        observation = self.observation()
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             rows = last_B.nonzero().squeeze(1)
             if len(rows):
-                info["final_obs"] = self.observation()
-                self._start(rows, None)
-        observation = self.observation()
+                info["final_obs"] = observation
+                begun = self.simulator.observe(self._start(rows, None))
+                observation = {name: value.index_copy(0, rows, begun[name]) for name, value in observation.items()}
         info = self._info(info, last_B)
         if self.as_tensors:
             return observation, outcome.reward, left_B, truncated_B, info
@@ -153,10 +155,9 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise UsageError("the first reset has to start every row; pass no reset_mask")
         return mask_B.nonzero().squeeze(1)
 
-    def _start(self, rows: Tensor, users: Tensors | None) -> None:
+    def _start(self, rows: Tensor, users: Tensors | None) -> State:
+        """Begin sessions in some rows; return the state of these alone."""
         number = len(rows)
-        if number == 0:
-            return
         if users is None:
             users = self.simulator.sample_users(number, self.split, self.generator)
         for name, value in users.items():
@@ -168,6 +169,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         else:
             self.state = {name: self.state[name].index_copy(0, rows, started[name]) for name in started}
         self.steps_B = self.steps_B.index_fill(0, rows, 0)
+        return started
 
     def _check_actions(self, actions: Any) -> Tensor:
         spec = self.simulator.spec
