@@ -1,6 +1,7 @@
 """Action-in DQN over items: Q(s, i) from user and item features, slates of the K highest."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,8 +12,8 @@ from torch.nn import functional
 from agents.learner import Learner, LearnerSettings
 from agents.replay import Replay
 from agents.returns import ReturnCollector
-from agents.rollout import minibatches
 from agents.state import above, below, check_names, flat_module, load_module
+from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import top_k
 
@@ -66,18 +67,18 @@ class DQN:
         settings: DQNSettings,
         *,
         device: torch.device,
-        seed: int,
+        seed: int | Sequence[int],
         num_users: int,
         num_steps: int,
     ) -> None:
         if 0 < settings.replay < num_users:
             raise ValueError(f"replay is {settings.replay}, but each step brings {num_users} rows; make it 0 or larger")
         self.spec, self.settings = spec, settings
-        generator = torch.Generator(device).manual_seed(seed)
-        self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, generator=generator)
+        streams = Streams(seed, device)
+        self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         self.target = copy.deepcopy(self.learner.network).requires_grad_(False)
         self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation)[1])
-        self.replay = Replay(settings.replay, generator) if settings.replay else None
+        self.replay = Replay(settings.replay, streams) if settings.replay else None
         self._value_B: Tensor | None = None
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
@@ -118,7 +119,7 @@ class DQN:
         rows = self.collector.add(transition, value_B)
         if rows is None:
             return []
-        return list(minibatches(rows, self.settings.minibatch, self.learner.generator))
+        return list(self.learner.minibatches(rows))
 
     def _replayed(self, transition: Transition, replay: Replay) -> list[Tensors]:
         features, ids = self.learner.inputs(transition.observation, transition.slate)
@@ -138,12 +139,12 @@ class DQN:
         """Take one gradient step; return loss and mean value."""
         out_B1K, state_B1 = self.learner.network(batch["user"], batch["features"], batch.get("ids"))
         value_B = (out_B1K[:, 0] + state_B1).mean(dim=1)
-        loss = functional.smooth_l1_loss(value_B, batch["target"])
+        loss = self.learner.mean(functional.smooth_l1_loss(value_B, batch["target"], reduction="none"))
         self.learner.descend(loss)
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.learner.network.parameters(), strict=True):
                 slow.lerp_(fast, self.settings.polyak)
-        return torch.stack([loss, value_B.mean()]).detach()
+        return torch.stack([loss, self.learner.mean(value_B)]).detach()
 
     def state_dict(self) -> Tensors:
         """Return both networks, moments, what was collected, the step count and the random stream."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from envs.slates import random_slate
+from agents.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +32,18 @@ class EpsilonSchedule:
         return self.start + min(progress / self.fraction, 1.0) * (self.end - self.start)
 
 
-def epsilon_greedy(slate_BK: Tensor, num_candidates: int, epsilon: float, generator: torch.Generator) -> Tensor:
+def epsilon_greedy(slate_BK: Tensor, num_candidates: int, epsilon: float, streams: Streams) -> Tensor:
     """Give each user, independently with probability epsilon, a uniform slate instead of the greedy one.
 
     Args:
         slate_BK: (B, K) int64 greedy slates.
         num_candidates: M.
         epsilon: probability in [0, 1].
-        generator: on the slates' device.
+        streams: on the slates' device.
 
     Returns:
         (B, K) int64, without repeats where the greedy slates have none.
     """
     batch, slate_size = slate_BK.shape
-    coin_B1 = torch.rand((batch, 1), generator=generator, device=slate_BK.device) < epsilon
-    return torch.where(coin_B1, random_slate(batch, num_candidates, slate_size, generator), slate_BK)
+    coin_B1 = streams.uniform(batch, 1) < epsilon
+    return torch.where(coin_B1, streams.slates(batch, num_candidates, slate_size), slate_BK)

@@ -1,5 +1,10 @@
-"""What gradient-trained agents share: network, optimiser with a falling step size, exploration, saving."""
+"""What gradient-trained agents share: network, optimiser with a falling step size, exploration, saving.
 
+Several seeds can be trained at once: rows of S seeds stand one seed after the other, (S B, ...), every weight has a
+leading axis S, and nothing of one seed reaches another.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -7,8 +12,10 @@ from torch import Tensor
 
 from agents.exploration import EpsilonSchedule, epsilon_greedy
 from agents.networks import NETWORKS, Inputs, build_network
+from agents.rollout import minibatches
 from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
-from envs.interface import Spec, Tensors, restore_stream
+from agents.streams import Streams
+from envs.interface import Spec, Tensors
 
 COUNTS = ("rollout", "minibatch", "hidden", "embedding")
 
@@ -56,7 +63,7 @@ class LearnerSettings:
 
 
 class Learner:
-    """A network that scores candidates, Adam with a step size that falls to zero, one random stream and a step count.
+    """A network that scores candidates, Adam with a step size that falls to zero, random streams and a step count.
 
     Args:
         spec: sizes of the environment.
@@ -64,7 +71,7 @@ class Learner:
         num_heads: outputs for each candidate.
         num_state_heads: outputs for the state alone.
         num_steps: updates after which the step size is zero.
-        generator: source of weights, exploration and minibatches; decides the device.
+        streams: sources of weights, exploration and minibatches, one a seed; they decide the device.
     """
 
     def __init__(
@@ -75,9 +82,9 @@ class Learner:
         num_heads: int,
         num_state_heads: int,
         num_steps: int,
-        generator: torch.Generator,
+        streams: Streams,
     ) -> None:
-        self.settings, self.num_steps, self.generator = settings, num_steps, generator
+        self.settings, self.num_steps, self.streams = settings, num_steps, streams
         self.num_candidates = spec.num_candidates
         self.inputs = Inputs(spec)
         self.network = build_network(
@@ -88,10 +95,15 @@ class Learner:
             num_state_heads=num_state_heads,
             hidden=settings.hidden,
             embedding=settings.embedding,
-            generator=generator,
+            streams=streams,
         )
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.steps = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything is."""
+        return self.streams.device
 
     @property
     def progress(self) -> float:
@@ -110,16 +122,46 @@ class Learner:
 
     def explore(self, slate_BK: Tensor) -> Tensor:
         """Give some users random slates, (B, K)."""
-        return epsilon_greedy(slate_BK, self.num_candidates, self.epsilon, self.generator)
+        return epsilon_greedy(slate_BK, self.num_candidates, self.epsilon, self.streams)
+
+    def minibatches(self, rows: Tensors) -> Iterator[Tensors]:
+        """Yield the rows (N, ...) in random order, `minibatch` of each seed at a time."""
+        return minibatches(rows, self.settings.minibatch, self.streams)
+
+    def mean(self, values_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
+        """Return the mean over the rows of each seed, weighted if asked: a scalar of a single seed, else (S,)."""
+        if weights_B is None:
+            means_S = values_B.reshape(len(self.streams), -1).mean(dim=1)
+        else:
+            weights_SB = weights_B.reshape(len(self.streams), -1)
+            total_S = (values_B.reshape(len(self.streams), -1) * weights_SB).sum(dim=1)
+            means_S = total_S / weights_SB.sum(dim=1).clamp(min=1e-6)
+        return means_S.squeeze(0) if len(means_S) == 1 else means_S
 
     def descend(self, loss: Tensor) -> None:
-        """Take one gradient step."""
+        """Take one gradient step.
+
+        Args:
+            loss: a `mean` over rows; the weights of a seed see that seed's alone.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_gradient_norm)
+        loss.sum().backward()  # type: ignore[no-untyped-call]
+        self._clip_gradients()
         self.optimizer.step()
+
+    def _clip_gradients(self) -> None:
+        """Scale the gradients of each seed down to `max_gradient_norm`."""
+        limit, parameters = self.settings.max_gradient_norm, list(self.network.parameters())
+        if len(self.streams) == 1:
+            torch.nn.utils.clip_grad_norm_(parameters, limit)
+            return
+        gradients = [weights.grad for weights in parameters if weights.grad is not None]
+        squares_S = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
+        factor_S = (limit / (squares_S.sqrt() + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor_S.view(-1, *[1] * (gradient.dim() - 1)))
 
     def schedules(self) -> Tensors:
         """Return step size and exploration for the log."""
@@ -127,12 +169,12 @@ class Learner:
         return {name: torch.tensor(rate) for name, rate in rates.items()}
 
     def state_dict(self) -> Tensors:
-        """Return weights, moments, step count and random stream."""
+        """Return weights, moments, step count and random streams."""
         return {
             **flat_module("network", self.network),
             **flat_optimizer("optimizer", self.optimizer),
             "steps": torch.tensor(self.steps),
-            "generator": self.generator.get_state(),
+            "generator": self.streams.state(),
         }
 
     def load_state_dict(self, tensors: Tensors) -> None:
@@ -144,4 +186,4 @@ class Learner:
         load_module("network", self.network, tensors)
         load_optimizer("optimizer", self.optimizer, tensors)
         self.steps = int(tensors["steps"])
-        restore_stream(self.generator, tensors["generator"])
+        self.streams.restore(tensors["generator"])

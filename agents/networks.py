@@ -8,17 +8,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils import skip_init
 
+from agents.layers import Embedding, LayerNorm, Linear
+from agents.streams import Streams
 from envs.interface import Observation, Spec, take_candidates
-
-
-def linear(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
-    """Return a linear layer with weights N(0, gain^2 / inputs) from the generator and zero biases."""
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, device=generator.device)  # type: ignore[no-untyped-call]
-    nn.init.normal_(layer.weight, std=gain / inputs**0.5, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class Inputs:
@@ -70,7 +63,7 @@ class TwoTower(nn.Module):
         static_items: an id has the same features wherever it occurs, so that the tower reads each id once a batch.
         hidden: width of the hidden layers; the rank of the inner product is half of it.
         embedding: width of the id embedding.
-        generator: source of the first weights; decides the device.
+        streams: source of the first weights, one set for each of S seeds; the rows of a seed meet its own.
     """
 
     def __init__(
@@ -84,26 +77,21 @@ class TwoTower(nn.Module):
         static_items: bool = False,
         hidden: int,
         embedding: int,
-        generator: torch.Generator,
+        streams: Streams,
     ) -> None:
         super().__init__()
-        device, rank = generator.device, hidden // 2
+        rank = hidden // 2
         self.num_heads, self.rank, self.static_items = num_heads, rank, static_items
-        self.user_hidden = linear(user_width, hidden, generator)
-        self.user_norm = nn.LayerNorm(hidden, device=device)
-        self.user_out = linear(hidden, num_heads * (rank + 1), generator, gain=0.0)
-        self.state_out = linear(hidden, num_state_heads, generator, gain=0.0) if num_state_heads else None
-        self.item_hidden = linear(item_width + (embedding if num_items else 0), hidden, generator)
-        self.item_norm = nn.LayerNorm(hidden, device=device)
-        self.item_out = linear(hidden, rank, generator)
-        self.item_bias = linear(hidden, num_heads, generator, gain=0.0)
-        self.embedding: nn.Embedding | None = None
-        self.id_bias: nn.Embedding | None = None
-        if num_items:
-            self.embedding = skip_init(nn.Embedding, num_items, embedding, device=device)  # type: ignore[no-untyped-call]
-            nn.init.normal_(self.embedding.weight, std=0.1, generator=generator)
-            self.id_bias = skip_init(nn.Embedding, num_items, num_heads, device=device)  # type: ignore[no-untyped-call]
-            nn.init.zeros_(self.id_bias.weight)
+        self.user_hidden = Linear(user_width, hidden, streams)
+        self.user_norm = LayerNorm(hidden, streams)
+        self.user_out = Linear(hidden, num_heads * (rank + 1), streams, gain=0.0)
+        self.state_out = Linear(hidden, num_state_heads, streams, gain=0.0) if num_state_heads else None
+        self.item_hidden = Linear(item_width + (embedding if num_items else 0), hidden, streams)
+        self.item_norm = LayerNorm(hidden, streams)
+        self.item_out = Linear(hidden, rank, streams)
+        self.item_bias = Linear(hidden, num_heads, streams, gain=0.0)
+        self.embedding = Embedding(num_items, embedding, streams, std=0.1) if num_items else None
+        self.id_bias = Embedding(num_items, num_heads, streams, std=0.0) if num_items else None
 
     def users(self, user_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return f (B, H, R), b (B, H) and the state's own outputs (B, S)."""
@@ -119,8 +107,13 @@ class TwoTower(nn.Module):
         ids_I, inverse_BM = ids_BM.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         places = torch.arange(ids_BM.numel(), device=ids_BM.device)
         first_I = torch.empty_like(ids_I).scatter_(0, inverse_BM.flatten(), places)
-        item_IR, bias_IH = self._tower(features_BMF.flatten(0, 1)[first_I], ids_I)
-        return functional.embedding(inverse_BM, item_IR), functional.embedding(inverse_BM, bias_IH)
+        # Several seeds encode what any of them was offered, each with its own weights.
+        seeds, number = len(self.item_out.weight), len(ids_I)
+        item_R, bias_H = self._tower(features_BMF.flatten(0, 1)[first_I].repeat(seeds, 1), ids_I.repeat(seeds))
+        if seeds > 1:
+            starts_S = number * torch.arange(seeds, device=ids_BM.device)
+            inverse_BM = (inverse_BM.view(seeds, -1) + starts_S.unsqueeze(1)).view(inverse_BM.shape)
+        return functional.embedding(inverse_BM, item_R), functional.embedding(inverse_BM, bias_H)
 
     def _tower(self, features: Tensor, ids: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return g (..., R) and c (..., H)."""
@@ -155,7 +148,7 @@ class FeatureHeads(nn.Module):
         num_heads: H.
         num_state_heads: S.
         hidden: width of both hidden layers.
-        generator: source of the first weights; decides the device.
+        streams: source of the first weights, one set for each of S seeds; the rows of a seed meet its own.
     """
 
     def __init__(
@@ -166,13 +159,13 @@ class FeatureHeads(nn.Module):
         num_heads: int,
         num_state_heads: int = 0,
         hidden: int,
-        generator: torch.Generator,
+        streams: Streams,
     ) -> None:
         super().__init__()
         self.num_heads, self.item_width = num_heads, item_width
-        self.hidden_1, self.hidden_2 = linear(user_width, hidden, generator), linear(hidden, hidden, generator)
-        self.norm_1, self.norm_2 = (nn.LayerNorm(hidden, device=generator.device) for _ in range(2))
-        self.out = linear(hidden, num_heads * (item_width + 1) + num_state_heads, generator, gain=0.0)
+        self.hidden_1, self.hidden_2 = Linear(user_width, hidden, streams), Linear(hidden, hidden, streams)
+        self.norm_1, self.norm_2 = (LayerNorm(hidden, streams) for _ in range(2))
+        self.out = Linear(hidden, num_heads * (item_width + 1) + num_state_heads, streams, gain=0.0)
 
     def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the outputs (B, H, M) for every user's own candidates, and those for the state (B, S)."""
@@ -200,7 +193,7 @@ class ActionIn(nn.Module):
         num_state_heads: S.
         hidden: width of both hidden layers.
         embedding: width of the id embedding.
-        generator: source of the first weights; decides the device.
+        streams: source of the first weights, one set for each of S seeds; the rows of a seed meet its own.
     """
 
     def __init__(
@@ -213,20 +206,16 @@ class ActionIn(nn.Module):
         num_state_heads: int = 0,
         hidden: int,
         embedding: int,
-        generator: torch.Generator,
+        streams: Streams,
     ) -> None:
         super().__init__()
-        device = generator.device
-        self.user_hidden = linear(user_width, hidden, generator)
-        self.item_hidden = linear(item_width + (embedding if num_items else 0), hidden, generator)
-        self.hidden_2 = linear(hidden, hidden, generator)
-        self.norm_1, self.norm_2, self.state_norm = (nn.LayerNorm(hidden, device=device) for _ in range(3))
-        self.out = linear(hidden, num_heads, generator, gain=0.0)
-        self.state_out = linear(hidden, num_state_heads, generator, gain=0.0)
-        self.embedding: nn.Embedding | None = None
-        if num_items:
-            self.embedding = skip_init(nn.Embedding, num_items, embedding, device=device)  # type: ignore[no-untyped-call]
-            nn.init.normal_(self.embedding.weight, std=0.1, generator=generator)
+        self.user_hidden = Linear(user_width, hidden, streams)
+        self.item_hidden = Linear(item_width + (embedding if num_items else 0), hidden, streams)
+        self.hidden_2 = Linear(hidden, hidden, streams)
+        self.norm_1, self.norm_2, self.state_norm = (LayerNorm(hidden, streams) for _ in range(3))
+        self.out = Linear(hidden, num_heads, streams, gain=0.0)
+        self.state_out = Linear(hidden, num_state_heads, streams, gain=0.0)
+        self.embedding = Embedding(num_items, embedding, streams, std=0.1) if num_items else None
 
     def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the outputs (B, H, M) for every user's own candidates, and those for the state (B, S)."""
@@ -256,14 +245,14 @@ def build_network(
     num_state_heads: int,
     hidden: int,
     embedding: int,
-    generator: torch.Generator,
+    streams: Streams,
 ) -> nn.Module:
     """Build a network of `NETWORKS` for an environment of these sizes."""
     sizes = {"user_width": inputs.user_width, "item_width": inputs.item_width, "hidden": hidden}
     heads = {"num_heads": num_heads, "num_state_heads": num_state_heads}
     if name == "feature_heads":
-        return FeatureHeads(**sizes, **heads, generator=generator)
+        return FeatureHeads(**sizes, **heads, streams=streams)
     ids = {"num_items": spec.num_items if inputs.has_ids else 0, "embedding": embedding}
     if name == "action_in":
-        return ActionIn(**sizes, **heads, **ids, generator=generator)
-    return TwoTower(**sizes, **heads, **ids, static_items=spec.static_items, generator=generator)
+        return ActionIn(**sizes, **heads, **ids, streams=streams)
+    return TwoTower(**sizes, **heads, **ids, static_items=spec.static_items, streams=streams)

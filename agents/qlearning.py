@@ -9,8 +9,8 @@ from torch import Tensor
 from agents.clusters import kmeans, nearest
 from agents.exploration import EpsilonSchedule, epsilon_greedy
 from agents.state import above, below, check_names, to_device
-from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream, take_candidates
-from envs.slates import random_slate
+from agents.streams import Streams
+from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class QLearning:
         num_steps: int,
     ) -> None:
         self.spec, self.settings, self.num_steps = spec, settings, num_steps
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.streams = Streams(seed, device)
         self.steps = 0
         width = spec.shapes["candidates"][-1] + ("popularity" in spec.shapes)
         self.states_CU = torch.zeros(settings.state_clusters, spec.shapes["user"][0], device=device)
@@ -91,14 +91,14 @@ class QLearning:
         """Return the slates of the best clusters, ties by order of retrieval, (B, K)."""
         if explore and self.steps < self.settings.warmup:
             batch = len(observation["user"])
-            return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
+            return self.streams.slates(batch, self.spec.num_candidates, self.spec.slate_size)
         values_BM = self.table_SC[self._state(observation)].gather(1, self._clusters(observation))
         # Many candidates share a cluster, and they come in order of retrieval: a stable sort keeps it.
         slate_BK = values_BM.sort(dim=1, descending=True, stable=True).indices[:, : self.spec.slate_size]
         if not explore:
             return slate_BK
         epsilon = self.settings.exploration(self.progress)
-        return epsilon_greedy(slate_BK, self.spec.num_candidates, epsilon, self.generator)
+        return epsilon_greedy(slate_BK, self.spec.num_candidates, epsilon, self.streams)
 
     def update(self, transition: Transition) -> Tensors:
         """Collect the warm-up, then learn from every step."""
@@ -150,8 +150,8 @@ class QLearning:
 
     def _cluster(self) -> None:
         users_NU, items_NF = (distinct([step[key] for step in self._seen]) for key in ("user", "items"))
-        self.states_CU = kmeans(users_NU, self.settings.state_clusters, self.generator)
-        self.items_CF = kmeans(items_NF, self.settings.item_clusters, self.generator)
+        self.states_CU = kmeans(users_NU, self.settings.state_clusters, self.streams.generators[0])
+        self.items_CF = kmeans(items_NF, self.settings.item_clusters, self.streams.generators[0])
         self._seen = []
 
     def state_dict(self) -> Tensors:
@@ -161,7 +161,7 @@ class QLearning:
             **self._tables(),
             **above("seen", seen),
             "steps": torch.tensor(self.steps),
-            "generator": self.generator.get_state(),
+            "generator": self.streams.state(),
         }
 
     def _tables(self) -> Tensors:
@@ -181,12 +181,12 @@ class QLearning:
                     f'the saved "{name}" is {tuple(tensors[name].shape)}, this agent\'s {tuple(table.shape)}; '
                     "load it into an agent with the same settings and environment"
                 )
-        own = to_device(tensors, self.generator.device)
+        own = to_device(tensors, self.streams.device)
         self.states_CU, self.items_CF, self.table_SC = own["states"], own["items"], own["table"]
         self.steps = int(tensors["steps"])
         seen = below("seen", own)
         self._seen = [{key: seen[f"{index}.{key}"] for key in ("user", "items")} for index in range(len(seen) // 2)]
-        restore_stream(self.generator, tensors["generator"])
+        self.streams.restore(tensors["generator"])
 
 
 def distinct(points: list[Tensor]) -> Tensor:

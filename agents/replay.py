@@ -3,47 +3,54 @@
 import torch
 
 from agents.state import above, below, to_device
+from agents.streams import Streams
 from envs.interface import Tensors
 
 
 class Replay:
-    """Keep the newest rows of named tensors in a ring.
+    """Keep the newest rows of named tensors in a ring; each of S seeds has its own.
 
     Args:
-        capacity: rows kept.
-        generator: source of the samples.
+        capacity: rows kept of a seed.
+        streams: sources of the samples.
     """
 
-    def __init__(self, capacity: int, generator: torch.Generator) -> None:
-        self.capacity, self.generator = capacity, generator
+    def __init__(self, capacity: int, streams: Streams) -> None:
+        self.capacity, self.streams = capacity, streams
         self.added = 0
         self._columns: Tensors = {}
 
     def __len__(self) -> int:
-        """Return the number of rows held."""
+        """Return the number of rows held of a seed."""
         return min(self.added, self.capacity)
 
     def add(self, rows: Tensors) -> None:
-        """Append rows (B, ...), overwriting the oldest; B is at most the capacity."""
-        number = len(next(iter(rows.values())))
+        """Append rows (S B, ...), overwriting the oldest; B is at most the capacity."""
+        number = self.streams.each(len(next(iter(rows.values()))))
         if number > self.capacity:
             raise ValueError(f"a replay of {self.capacity} rows cannot take {number} at once; enlarge it")
-        device = self.generator.device
-        places = (self.added + torch.arange(number, device=device)) % self.capacity
+        seeds = len(self.streams)
+        places = (self.added + torch.arange(number, device=self.streams.device)) % self.capacity
         if not self._columns:
-            self._columns = {name: value.new_zeros((self.capacity, *value.shape[1:])) for name, value in rows.items()}
+            self._columns = {
+                name: value.new_zeros((seeds, self.capacity, *value.shape[1:])) for name, value in rows.items()
+            }
         for name, value in rows.items():
-            self._columns[name][places] = value
+            self._columns[name][:, places] = value.view(seeds, number, *value.shape[1:])
         self.added += number
 
     def sample(self, number: int) -> Tensors:
-        """Return rows (number, ...) drawn uniformly with replacement."""
-        rows = torch.randint(len(self), (number,), generator=self.generator, device=self.generator.device)
-        return {name: value[rows] for name, value in self._columns.items()}
+        """Return rows (S number, ...) drawn uniformly with replacement, ``number`` of each seed."""
+        seeds = len(self.streams)
+        rows = self.streams.integers(len(self), seeds * number)
+        if seeds > 1:
+            starts = self.capacity * torch.arange(seeds, device=rows.device)
+            rows = rows + starts.repeat_interleave(number)
+        return {name: value.flatten(0, 1)[rows] for name, value in self._columns.items()}
 
     def state_dict(self) -> Tensors:
-        """Return the rows held and the place of the ring."""
-        held = {name: value[: len(self)].clone() for name, value in self._columns.items()}
+        """Return the rows held, (S, rows, ...), and the place of the ring."""
+        held = {name: value[:, : len(self)].clone() for name, value in self._columns.items()}
         return above("rows", held) | {"added": torch.tensor(self.added)}
 
     def load_state_dict(self, tensors: Tensors) -> None:
@@ -52,8 +59,8 @@ class Replay:
         Raises:
             ValueError: it was saved with another capacity.
         """
-        rows = to_device(below("rows", tensors), self.generator.device)
-        held = max((len(value) for value in rows.values()), default=0)
+        rows = to_device(below("rows", tensors), self.streams.device)
+        held = max((value.shape[1] for value in rows.values()), default=0)
         if held != min(int(tensors["added"]), self.capacity):
             raise ValueError(
                 f"the saved replay holds {held} rows, which does not fit one of {self.capacity}; "
@@ -61,5 +68,5 @@ class Replay:
             )
         self.added, self._columns = 0, {}
         if rows:
-            self.add(rows)
+            self.add({name: value.flatten(0, 1) for name, value in rows.items()})
         self.added = int(tensors["added"])

@@ -37,8 +37,9 @@ class ReturnCollector:
                 the value is computed here.
 
         Returns:
-            when the rollout is full, the rows (T B, ...) ``user``, ``features``, ``ids`` (where observed),
-            ``response``, ``value`` and ``target``; otherwise None. Values and targets are scaled by reward_scale.
+            when the rollout is full, the rows (T B, ...), those of a seed together, ``user``, ``features``, ``ids``
+            (where observed), ``response``, ``value`` and ``target``; otherwise None. Values and targets are scaled by
+            reward_scale.
         """
         features, ids = self.learner.inputs(transition.observation, transition.slate)
         step = {
@@ -76,7 +77,7 @@ class ReturnCollector:
         Raises:
             ValueError: it holds more steps than a rollout has.
         """
-        self.rollout.load_state_dict(to_device(tensors, self.learner.generator.device))
+        self.rollout.load_state_dict(to_device(tensors, self.learner.device))
 
     def _rows(self, rollout: Tensors) -> Tensors:
         next_value_TB = torch.cat([rollout["value"][1:], rollout["final_value"][-1:]])
@@ -85,4 +86,13 @@ class ReturnCollector:
             rollout["reward"], rollout["discount"], next_value_TB, rollout["last"], self.settings.trace
         )
         columns = {"user", "features", "response", "value", "ids"} & rollout.keys()
-        return {name: rollout[name].flatten(0, 1) for name in sorted(columns)} | {"target": target_TB.flatten()}
+        told = {name: rollout[name] for name in sorted(columns)} | {"target": target_TB}
+        return {name: self._seed_by_seed(value) for name, value in told.items()}
+
+    def _seed_by_seed(self, value_TB: Tensor) -> Tensor:
+        """Return the rows (T B, ...) of (T, B, ...), those of a seed together."""
+        seeds = len(self.learner.streams)
+        if seeds == 1:
+            return value_TB.flatten(0, 1)
+        split_TSB = value_TB.reshape(len(value_TB), seeds, -1, *value_TB.shape[2:])
+        return split_TSB.transpose(0, 1).flatten(0, 2)

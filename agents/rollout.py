@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
+from agents.streams import Streams
 from envs.interface import Tensors
 
 
@@ -59,10 +59,18 @@ class Rollout:
             self.add(dict(zip(tensors, step, strict=True)))
 
 
-def minibatches(columns: Tensors, size: int, generator: torch.Generator) -> Iterator[Tensors]:
-    """Yield the rows (N, ...) of all columns in random order, `size` at a time; a shorter rest comes last."""
-    number = len(next(iter(columns.values())))
-    order: Tensor = torch.randperm(number, generator=generator, device=generator.device)
+def minibatches(columns: Tensors, size: int, streams: Streams) -> Iterator[Tensors]:
+    """Yield the rows of all columns in random order, `size` of each seed at a time; a shorter rest comes last.
+
+    Args:
+        columns: named tensors (S N, ...), N rows of each seed, one seed after the other.
+        size: rows of a seed in a minibatch.
+        streams: one of each seed.
+    """
+    number = streams.each(len(next(iter(columns.values()))))
+    order_SN = streams.permutation(number)
+    if len(streams) > 1:
+        order_SN = order_SN + number * torch.arange(len(streams), device=order_SN.device).unsqueeze(1)
     for start in range(0, number, size):
-        rows = order[start : start + size]
+        rows = order_SN[:, start : start + size].flatten()
         yield {name: value[rows] for name, value in columns.items()}

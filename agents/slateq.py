@@ -1,5 +1,6 @@
 """SlateQ with a learnt choice model and a learnt value of no click; with discount 0, the myopic model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,8 +10,8 @@ from torch.nn import functional
 
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
-from agents.rollout import minibatches
 from agents.state import above, below, check_names
+from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import SLATE_RULES, slate_value
 
@@ -104,7 +105,7 @@ class SlateQ:
         settings: SlateQSettings,
         *,
         device: torch.device,
-        seed: int,
+        seed: int | Sequence[int],
         num_users: int,
         num_steps: int,
     ) -> None:
@@ -116,7 +117,7 @@ class SlateQ:
             num_heads=ANSWERS + self.num_answers,
             num_state_heads=2,
             num_steps=num_steps,
-            generator=torch.Generator(device).manual_seed(seed),
+            streams=Streams(seed, device),
         )
         self.collector = ReturnCollector(self.learner, self._best_value)
         self._rule = SLATE_RULES[settings.slate]
@@ -167,13 +168,13 @@ class SlateQ:
         self.learner.steps += 1
         if rows is None:
             return {}
-        batches = minibatches(rows, self.settings.minibatch, self.learner.generator)
-        value_loss, choice_loss, answer_loss = torch.stack([self._descend(batch) for batch in batches]).mean(dim=0)
+        losses = [self._descend(batch) for batch in self.learner.minibatches(rows)]
+        value_loss, choice_loss, answer_loss = torch.stack(losses).mean(dim=0)
         return {
             "train/loss": value_loss,
             "train/choice_loss": choice_loss,
             "train/answer_loss": answer_loss,
-            "train/value": rows["value"].mean() / self.settings.reward_scale,
+            "train/value": self.learner.mean(rows["value"]) / self.settings.reward_scale,
             **self.learner.schedules(),
         }
 
@@ -184,12 +185,10 @@ class SlateQ:
         chosen_B1 = torch.where(clicks_BK.any(dim=1), clicks_BK.argmax(dim=1), clicks_BK.shape[1]).unsqueeze(1)
         logits_BC = torch.cat([out_BHK[:, CHOICE], state_B2[:, CHOICE, None]], dim=1)
         values_BC = torch.cat([out_BHK[:, VALUE], state_B2[:, VALUE, None]], dim=1)
-        choice_loss = functional.cross_entropy(logits_BC, chosen_B1[:, 0])
+        mean = self.learner.mean
+        choice_loss = mean(functional.cross_entropy(logits_BC, chosen_B1[:, 0], reduction="none"))
         error_B = functional.smooth_l1_loss(values_BC.gather(1, chosen_B1)[:, 0], batch["target"], reduction="none")
-        if not self.settings.no_click_value:
-            clicked_B = clicks_BK.amax(dim=1)
-            error_B = error_B * clicked_B / clicked_B.mean().clamp(min=1e-6)
-        value_loss = error_B.mean()
+        value_loss = mean(error_B, None if self.settings.no_click_value else clicks_BK.amax(dim=1))
         answer_loss = self._answer_loss(out_BHK[:, ANSWERS:], batch["response"][..., 2:], clicks_BK)
         settings = self.settings
         choice_weight = settings.choice_weight if settings.choice == "learnt" else 0.0
@@ -199,10 +198,10 @@ class SlateQ:
     def _answer_loss(self, predicted_BAK: Tensor, answers_BKA: Tensor, clicks_BK: Tensor) -> Tensor:
         """Return the squared error of the predicted answers, averaged over clicked items."""
         if not self.num_answers:
-            return predicted_BAK.new_zeros(())
+            return self.learner.mean(predicted_BAK.new_zeros(len(predicted_BAK)))
         neutral_A = answers_BKA.new_tensor(self.spec.neutral_response[2:])
         error_BKA = predicted_BAK.transpose(1, 2) - (answers_BKA - neutral_A)
-        return (error_BKA.square().mean(dim=2) * clicks_BK).sum() / clicks_BK.sum().clamp(min=1)
+        return self.learner.mean(error_BKA.square().mean(dim=2), clicks_BK)
 
     def state_dict(self) -> Tensors:
         """Return weights, moments, the rollout so far, the step count and the random stream."""

@@ -80,7 +80,7 @@ def test_the_target_network_follows_by_its_share(replay: int) -> None:
     agent.update(step())
     online: Any = agent.learner.network.id_bias
     slow: Any = agent.target.id_bias
-    torch.testing.assert_close(slow.weight[:, 0], TARGET + 0.25 * (online.weight[:, 0].detach() - TARGET))
+    torch.testing.assert_close(slow.weight[0, :, 0], TARGET + 0.25 * (online.weight[0, :, 0].detach() - TARGET))
 
 
 def test_the_target_network_starts_as_the_online_network_and_gets_no_gradient() -> None:

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from agents.exploration import EpsilonSchedule, epsilon_greedy
+from agents.streams import Streams
 
 GREEDY = torch.tensor([[0, 1, 2]]).expand(4000, 3)
 
 
 def explored(epsilon: float, seed: int = 0) -> torch.Tensor:
-    return epsilon_greedy(GREEDY, 50, epsilon, torch.Generator().manual_seed(seed))
+    return epsilon_greedy(GREEDY, 50, epsilon, Streams(seed, torch.device("cpu")))
 
 
 def test_every_user_has_a_coin_of_their_own() -> None:

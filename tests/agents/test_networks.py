@@ -9,6 +9,7 @@ from sketches import make_observation, make_spec
 from torch import Tensor
 
 from agents.networks import NETWORKS, Inputs, TwoTower, build_network
+from agents.streams import Streams
 from envs.interface import take_candidates
 
 HEADS, STATE_HEADS = 3, 2
@@ -24,7 +25,7 @@ def make_network(*, seed: int = 0, num_items: int = 20, static: bool = False) ->
         static_items=static,
         hidden=8,
         embedding=3,
-        generator=torch.Generator().manual_seed(seed),
+        streams=Streams(seed, torch.device("cpu")),
     )
 
 
@@ -64,12 +65,12 @@ def test_outputs_are_those_of_an_explicit_loop() -> None:
         towers = network.user_out(hidden).view(HEADS, 5)
         for place in range(6):
             item = int(ids_BM[row, place])
-            inputs = torch.cat([features_BMF[row, place], network.embedding.weight[item]])
+            inputs = torch.cat([features_BMF[row, place], network.embedding.weight[0, item]])
             depth = torch.relu(network.item_norm(network.item_hidden(inputs)))
             vector = network.item_out(depth)
             for head in range(HEADS):
                 product = float(towers[head, :4] @ vector) / 4**0.5
-                bias = towers[head, 4] + network.item_bias(depth)[head] + network.id_bias.weight[item, head]
+                bias = towers[head, 4] + network.item_bias(depth)[head] + network.id_bias.weight[0, item, head]
                 assert float(out_BHM[row, head, place]) == pytest.approx(product + float(bias), abs=1e-5)
 
 
@@ -149,7 +150,7 @@ def _build(name: str, **shapes: int) -> tuple[Any, Inputs]:
         spec = dataclasses.replace(spec, shapes={**spec.shapes, **{key: (width,) for key, width in shapes.items()}})
     inputs = Inputs(spec)
     sizes: dict[str, Any] = {"num_heads": 3, "num_state_heads": 2, "hidden": 8, "embedding": 4}
-    return build_network(name, spec, inputs, **sizes, generator=torch.Generator().manual_seed(0)), inputs
+    return build_network(name, spec, inputs, **sizes, streams=Streams(0, torch.device("cpu"))), inputs
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -191,4 +192,4 @@ def test_an_observed_budget_stands_beside_the_user() -> None:
     assert "budget" in inputs.keys
     observation = {"user": torch.zeros(2, 5), "budget": torch.tensor([[0.25], [1.0]])}
     assert inputs.user(observation)[:, -1].tolist() == [0.25, 1.0]
-    assert network.user_hidden.in_features == inputs.user_width == 6
+    assert network.user_hidden.weight.shape[-1] == inputs.user_width == 6

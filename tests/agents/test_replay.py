@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from agents.replay import Replay
+from agents.streams import Streams
 
 
 def filled(capacity: int, *sizes: int, seed: int = 0) -> Replay:
-    replay = Replay(capacity, torch.Generator().manual_seed(seed))
+    replay = Replay(capacity, Streams(seed, torch.device("cpu")))
     start = 0
     for size in sizes:
         numbers = torch.arange(start, start + size)
@@ -17,7 +18,7 @@ def filled(capacity: int, *sizes: int, seed: int = 0) -> Replay:
 
 
 def held(replay: Replay) -> set[int]:
-    return set(replay.state_dict()["rows.n"].tolist())
+    return set(replay.state_dict()["rows.n"].flatten().tolist())
 
 
 def test_the_oldest_rows_go_first() -> None:
@@ -48,7 +49,7 @@ def test_a_saved_ring_goes_on_to_the_bit(sizes: tuple[int, ...]) -> None:
     ours, theirs = filled(5, *sizes), filled(5, 2)
     saved = {name: value.clone() for name, value in ours.state_dict().items()}
     theirs.load_state_dict(saved)
-    theirs.generator.set_state(ours.generator.get_state())
+    theirs.streams.restore(ours.streams.state())
     for replay in (ours, theirs):
         replay.add({"n": torch.tensor([90, 91]), "twice": torch.zeros(2, 1)})
     assert len(ours) == len(theirs)
@@ -60,10 +61,10 @@ def test_a_saved_state_does_not_change_with_the_ring() -> None:
     replay = filled(3, 3)
     saved = replay.state_dict()
     replay.add({"n": torch.tensor([7, 8, 9]), "twice": torch.zeros(3, 1)})
-    assert saved["rows.n"].tolist() == [0, 1, 2]
+    assert saved["rows.n"].tolist() == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("capacity", [4, 8])
 def test_a_ring_of_another_size_is_refused(capacity: int) -> None:
     with pytest.raises(ValueError, match=f"holds 5 rows, which does not fit one of {capacity}"):
-        Replay(capacity, torch.Generator()).load_state_dict(filled(5, 3, 3, 3).state_dict())
+        Replay(capacity, Streams(0, torch.device("cpu"))).load_state_dict(filled(5, 3, 3, 3).state_dict())

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
+from agents.streams import Streams
 from envs.interface import Observation, Transition
 from envs.slates import random_slate
 
@@ -22,14 +23,13 @@ def value_of(observation: Observation) -> Tensor:
 
 
 def make_collector(**settings: Any) -> ReturnCollector:
-    generator = torch.Generator().manual_seed(0)
     learner = Learner(
         SPEC,
         LearnerSettings(hidden=4, **settings),
         num_heads=1,
         num_state_heads=0,
         num_steps=10,
-        generator=generator,
+        streams=Streams(0, torch.device("cpu")),
     )
     return ReturnCollector(learner, value_of)
 

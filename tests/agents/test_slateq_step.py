@@ -110,9 +110,9 @@ def test_only_the_value_of_what_the_user_did_moves(clicked: int | None) -> None:
     assert network.id_bias is not None
     assert network.state_out is not None
     agent.update(step(clicked))
-    moved = (network.id_bias.weight[:, 1] != VALUES).nonzero().flatten().tolist()
+    moved = (network.id_bias.weight[0, :, 1] != VALUES).nonzero().flatten().tolist()
     assert moved == ([] if clicked is None else [9])
-    none_moved = bool((network.state_out.bias[1] - NO_CLICK_VALUE).abs() > 1e-4)
+    none_moved = bool((network.state_out.bias[0, 1] - NO_CLICK_VALUE).abs() > 1e-4)
     assert none_moved == (clicked is None)
 
 
@@ -121,7 +121,7 @@ def test_extreme_logits_leave_values_finite() -> None:
     network: Any = agent.learner.network
     assert network.id_bias is not None
     with torch.no_grad():
-        network.id_bias.weight[:, 0] = torch.linspace(-80, 80, 20)
+        network.id_bias.weight[0, :, 0] = torch.linspace(-80, 80, 20)
     assert agent._best_value(observe(*NEXT)).isfinite()
     assert len(set(agent.act(observe(*NEXT), explore=False)[0].tolist())) == 2
 
@@ -157,8 +157,8 @@ def test_an_update_raises_the_choice_logit_of_what_the_user_did_and_lowers_the_o
     assert network.id_bias is not None
     assert network.state_out is not None
     slate_ids = [NOW[2], NOW[0]]
-    after = [network.id_bias.weight.detach()[item, 0] - LOGITS[item] for item in slate_ids]
-    moved = [float(change) for change in (*after, network.state_out.bias.detach()[0] - NO_CLICK_LOGIT)]
+    after = [network.id_bias.weight.detach()[0, item, 0] - LOGITS[item] for item in slate_ids]
+    moved = [float(change) for change in (*after, network.state_out.bias.detach()[0, 0] - NO_CLICK_LOGIT)]
     chosen = 2 if clicked is None else clicked
     assert moved[chosen] > 0
     assert all(change < 0 for option, change in enumerate(moved) if option != chosen)
@@ -175,10 +175,10 @@ def test_without_a_value_of_no_click_the_slate_is_the_one_clicked_for_most_and_n
     assert float(agent._best_value(observe(*NEXT))) == pytest.approx(expected, abs=1e-6)
     network: Any = agent.learner.network
     agent.update(step(None))
-    assert torch.equal(network.id_bias.weight[:, 1], VALUES)
-    assert float(network.state_out.bias[1].detach()) == pytest.approx(NO_CLICK_VALUE)
+    assert torch.equal(network.id_bias.weight[0, :, 1], VALUES)
+    assert float(network.state_out.bias[0, 1].detach()) == pytest.approx(NO_CLICK_VALUE)
     agent.update(step(0))
-    assert not torch.equal(network.id_bias.weight[:, 1], VALUES)
+    assert not torch.equal(network.id_bias.weight[0, :, 1], VALUES)
 
 
 def test_sarsa_values_the_slate_that_is_shown_next_and_q_the_best_one() -> None:
@@ -211,7 +211,7 @@ def test_a_given_choice_model_is_planned_with_and_not_learnt() -> None:
     gains = [float(w * (v - NO_CLICK_VALUE)) for w, v in zip(weights_BM[0], values_BM[0], strict=True)]
     assert set(agent.act(observation, explore=False)[0].tolist()) == set(sorted(range(4), key=lambda i: -gains[i])[:2])
     agent.update(step(1))
-    assert torch.equal(agent.learner.network.id_bias.weight[:, 0], LOGITS)
+    assert torch.equal(agent.learner.network.id_bias.weight[0, :, 0], LOGITS)
 
 
 @pytest.mark.parametrize(
