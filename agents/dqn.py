@@ -54,6 +54,7 @@ class DQN:
 
     Settings: ClassVar[type[DQNSettings]] = DQNSettings
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
+    MANY_SEEDS: ClassVar[bool] = True
     METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric("train/loss", "scaled reward squared", "lower", "Huber loss of the slate's value"),
         Metric("train/value", "reward", "higher", "mean value of the slates learnt from"),

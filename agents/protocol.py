@@ -13,6 +13,10 @@ class Agent(Protocol):
     Such a class is built as ``Class(spec, settings, device=…, seed=…, num_users=…, num_steps=…)``:
     the sizes of the environment, its own ``Settings``, a torch device, a seed, B the number of parallel users
     that `update` will see, and how many times `update` will be called (for annealing).
+
+    A class that says ``MANY_SEEDS = True`` also takes a list of S seeds: rows are then (S B, ...), one seed after the
+    other, what a seed gets is what it would get alone, metrics have one number a seed, and `agents.state.of_seed`
+    finds the state of one.
     """
 
     Settings: ClassVar[type[Any]]

@@ -65,7 +65,8 @@ class ReturnCollector:
         truncated_B = transition.last & (transition.discount > 0)
         if self.settings.discount == 0 or not (ends_rollout or bool(truncated_B.any())):
             return torch.zeros_like(transition.reward)
-        return self.value_of(transition.next_observation)
+        value_B = self.value_of(transition.next_observation)
+        return value_B if ends_rollout else torch.where(truncated_B, value_B, 0.0)
 
     def state_dict(self) -> Tensors:
         """Return the steps collected so far."""

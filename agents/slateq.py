@@ -90,6 +90,7 @@ class SlateQ:
 
     Settings: ClassVar[type[SlateQSettings]] = SlateQSettings
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
+    MANY_SEEDS: ClassVar[bool] = True
     METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric("train/loss", "scaled reward squared", "lower", "Huber loss of the value of what the user did"),
         Metric("train/choice_loss", "nats", "lower", "cross-entropy of the learnt choice model"),

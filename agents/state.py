@@ -71,3 +71,22 @@ def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def above(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors with ``prefix.`` before their names."""
     return {f"{prefix}.{name}": value for name, value in tensors.items()}
+
+
+def of_seed(tensors: Mapping[str, Tensor], index: int, seeds: int) -> dict[str, Tensor]:
+    """Return the state that one of S seeds would have if it had been trained alone.
+
+    What is under ``rollout.`` is (T, S B, ...), the streams under ``generator`` are (S, bytes), numbers count for all
+    seeds, and everything else has a leading axis S.
+    """
+
+    def own(name: str, value: Tensor) -> Tensor:
+        if not value.dim():
+            return value
+        if name == "generator":
+            return value[index]
+        if name.startswith("rollout."):
+            return value.chunk(seeds, dim=1)[index]
+        return value[index : index + 1]
+
+    return {name: own(name, value) for name, value in tensors.items()}

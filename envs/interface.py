@@ -17,7 +17,8 @@ Tensors = dict[str, Tensor]
 Observation = Tensors
 """What an agent sees, batched: ``user (B, U)``, ``candidates (B, M, D)``, ``response (B, K, R)``,
 ``slate_items (B, K, D)`` and, where the environment has them, ``candidate_ids (B, M)``, ``popularity (B, M)``,
-``budget (B, 1)``."""
+``budget (B, 1)``, ``history (B, L + 1, F)``: the totals of the session so far, then what each of the last L slates
+brought, the newest first, zeros where there was none (`envs.history.WithHistory`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
     A stream of another kind of device cannot go on; a new one is then seeded from it, so that what was trained on a
     GPU can be loaded on a CPU, and always with the same outcome.
     """
-    saved = saved.cpu()
+    # A copy: torch reads a stream from the start of its storage, wherever the row of several begins.
+    saved = saved.cpu().clone()
     if saved.shape == generator.get_state().shape:
         generator.set_state(saved)
     else:

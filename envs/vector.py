@@ -100,7 +100,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         slate_BK = self._check_actions(actions)
         if self.state is None:
             raise UsageError("call reset() before step()")
-        noise = self.simulator.step_noise(self.num_envs, self.generator)
+        noise = self._draw_step()
         shown_BK = self.simulator.candidate_ids(self.state).gather(1, slate_BK)
         self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
         self.steps_B = self.steps_B + 1
@@ -174,8 +174,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
                 self._start(rows, None)
             return len(rows) > 0
         assert self.state is not None
-        users = self.simulator.sample_users(self.num_envs, self.split, self.generator)
-        started = self.simulator.start(users, self.simulator.start_noise(self.num_envs, self.generator))
+        rows = torch.arange(self.num_envs, device=self.simulator.device)
+        started = self.simulator.start(self._draw_users(rows), self._draw_start(rows))
         self.state = {name: _choose(last_B, started[name], value) for name, value in self.state.items()}
         self.steps_B = self.steps_B.masked_fill(last_B, 0)
         return True
@@ -184,11 +184,11 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin sessions in some rows."""
         number = len(rows)
         if users is None:
-            users = self.simulator.sample_users(number, self.split, self.generator)
+            users = self._draw_users(rows)
         for name, value in users.items():
             if len(value) != number:
                 raise UsageError(f'users["{name}"] holds {len(value)} users, but {number} rows are reset')
-        started = self.simulator.start(users, self.simulator.start_noise(number, self.generator))
+        started = self.simulator.start(users, self._draw_start(rows))
         if self.state is None or number == self.num_envs:
             self.state = started
         else:
@@ -197,6 +197,18 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
                 for name, value in self.state.items()
             }
         self.steps_B = self.steps_B.index_fill(0, rows, 0)
+
+    def _draw_step(self) -> Tensors:
+        """Draw the noise of a step."""
+        return self.simulator.step_noise(self.num_envs, self.generator)
+
+    def _draw_users(self, rows: Tensor) -> Tensors:
+        """Draw who begins in some rows, which are in order."""
+        return self.simulator.sample_users(len(rows), self.split, self.generator)
+
+    def _draw_start(self, rows: Tensor) -> Tensors:
+        """Draw the noise of sessions that begin in some rows."""
+        return self.simulator.start_noise(len(rows), self.generator)
 
     def _check_actions(self, actions: Any) -> Tensor:
         spec = self.simulator.spec

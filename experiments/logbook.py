@@ -1,18 +1,45 @@
 """Everything that a run writes down while it trains: metrics.csv, TensorBoard, checkpoints."""
 
 import time
+from collections.abc import Mapping
+from typing import Protocol
 
+from agents.protocol import Agent
+from envs.interface import Tensors
+from envs.simulator import Simulator
 from experiments.board import Board
 from experiments.checkpoint import Header, installed_version, save_checkpoint
 from experiments.folder import RunFolder
 from experiments.metrics import ROLLOUT, TIMINGS, tag
 from experiments.metrics_file import MetricsFile
 from experiments.sessions import agent_policy
+from experiments.settings import RunSettings
 from experiments.slate_text import sample_slates
-from experiments.trainer import Trainer
 
 SLATE_SAMPLES = 4
 """Slates are written down at the start and at the end of so many equal parts of the training."""
+
+
+class Training(Protocol):
+    """One seed's training, as far as it is written down."""
+
+    run: RunSettings
+    simulator: Simulator
+
+    @property
+    def agent(self) -> Agent:
+        """Return the agent as it is now."""
+
+    @property
+    def step_count(self) -> int:
+        """Return how many steps all users have taken together."""
+
+    @property
+    def user_steps(self) -> int:
+        """Return slates shown so far, over all users."""
+
+    def state_dict(self) -> Tensors:
+        """Return everything the future depends on."""
 
 
 class Logbook:
@@ -25,7 +52,7 @@ class Logbook:
         started: `time.monotonic` at this start of the run.
     """
 
-    def __init__(self, folder: RunFolder, trainer: Trainer, spent: tuple[float, float] | None, started: float) -> None:
+    def __init__(self, folder: RunFolder, trainer: Training, spent: tuple[float, float] | None, started: float) -> None:
         self.folder, self.trainer = folder, trainer
         self.train_seconds, self.wall_before = spent or (0.0, 0.0)
         self.started = started
@@ -46,10 +73,10 @@ class Logbook:
         """Return the seconds since the run was first started, without those in which it lay dead."""
         return self.wall_before + time.monotonic() - self.started
 
-    def row(self) -> dict[str, float]:
-        """Write down the metrics since the last row, and return them."""
+    def row(self, measured: Mapping[str, float]) -> dict[str, float]:
+        """Write down the metrics since the last row, and return them with the timings."""
         user_steps = self.trainer.user_steps
-        row = self.trainer.monitor.row()
+        row = dict(measured)
         row["time/time_elapsed"] = self.train_seconds
         row["time/fps"] = user_steps / max(self.train_seconds, 1e-9)
         self.metrics.write(user_steps, row)

@@ -4,19 +4,20 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
 import torch
 
 from encoders.errors import UsageError
+from envs.simulator import Simulator
 from experiments.checkpoint import check_same, load_checkpoint
 from experiments.folder import RunFolder
 from experiments.logbook import Logbook
 from experiments.progress import TrainingProgress, say
 from experiments.settings import RunSettings
-from experiments.trainer import Trainer, build_simulator
+from experiments.trainer import OneSeed, Trainer, build_simulator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,35 @@ def start(run: RunSettings, folder: RunFolder, overwrite: bool = False) -> Train
     folder.check_free(overwrite)
     trainer = _build(run)
     folder.create(run)
-    return _train(Logbook(folder, trainer, None, started))
+    return _train_one(trainer, folder, None, started)
+
+
+def start_seeds(
+    runs: Sequence[RunSettings], folders: Sequence[RunFolder], simulator: Simulator, overwrite: bool = False
+) -> None:
+    """Train several seeds at once, each in a folder of its own, as if alone; `resume` goes on with any of them.
+
+    Seconds of learning are shared equally among the seeds.
+
+    Args:
+        runs: settings that differ in the seed alone, of an agent that can train many seeds at once.
+        folders: one for each run; they do not exist yet, or may be overwritten.
+        simulator: of all.
+        overwrite: replace folders that exist.
+    """
+    started = time.monotonic()
+    for folder in folders:
+        folder.check_free(overwrite)
+    trainer = Trainer(runs[0], simulator, seeds=[run.train.seed for run in runs])
+    for run, folder in zip(runs, folders, strict=True):
+        folder.create(run)
+    logbooks = [
+        Logbook(folder, OneSeed(trainer, index, run), None, started)
+        for index, (run, folder) in enumerate(zip(runs, folders, strict=True))
+    ]
+    _train(trainer, logbooks)
+    for logbook in logbooks:
+        logbook.board.close()
 
 
 def resume(run: RunSettings, folder: RunFolder) -> Trained:
@@ -55,10 +84,10 @@ def resume(run: RunSettings, folder: RunFolder) -> Trained:
         say(f"{folder.path} has no checkpoint yet: beginning anew")
         trainer = _build(run)
         folder.create(run)
-        return _train(Logbook(folder, trainer, None, started))
+        return _train_one(trainer, folder, None, started)
     trainer, spent = restore(run, folder)
     say(f"going on after {trainer.user_steps:,} user-steps")
-    return _train(Logbook(folder, trainer, spent, started))
+    return _train_one(trainer, folder, spent, started)
 
 
 def restore(run: RunSettings, folder: RunFolder) -> tuple[Trainer, tuple[float, float]]:
@@ -81,39 +110,55 @@ def _build(run: RunSettings) -> Trainer:
     return Trainer(run, build_simulator(run))
 
 
-def _train(logbook: Logbook) -> Trained:
-    trainer, train = logbook.trainer, logbook.trainer.run.train
-    total, saved_at = train.num_steps, time.monotonic()
-    if trainer.step_count < total:
-        companion = " and its myopic companion" if trainer.companion is not None else ""
-        say(f"training {train.agent}{companion} on {trainer.simulator.device} …")
-    with TrainingProgress(total * train.num_users, trainer.user_steps) as progress, _stop_signal() as stopped:
-        while trainer.step_count < total:
-            _steps(logbook, progress)
-            due = time.monotonic() - saved_at >= train.checkpoint_seconds
-            if due or stopped.is_set() or trainer.step_count == total:
-                logbook.checkpoint()
-                saved_at = time.monotonic()
-            if stopped.is_set() and trainer.step_count < total:
-                logbook.board.close()
-                raise KeyboardInterrupt(f"go on with slatelab train --resume {logbook.folder.path}")
+def _train_one(trainer: Trainer, folder: RunFolder, spent: tuple[float, float] | None, started: float) -> Trained:
+    logbook = Logbook(folder, trainer, spent, started)
+    _train(trainer, [logbook])
     return Trained(trainer=trainer, logbook=logbook)
 
 
-def _steps(logbook: Logbook, progress: TrainingProgress) -> None:
+def _train(trainer: Trainer, logbooks: Sequence[Logbook]) -> None:
+    """Train to the last step and write down each seed in its own logbook."""
+    train, seeds = trainer.run.train, len(logbooks)
+    total, saved_at = train.num_steps, time.monotonic()
+    if trainer.step_count < total:
+        companion = " and its myopic companion" if trainer.companion is not None else ""
+        many = f", {seeds} seeds at once" if seeds > 1 else ""
+        say(f"training {train.agent}{companion} on {trainer.simulator.device}{many} …")
+    with (
+        TrainingProgress(seeds * total * train.num_users, seeds * trainer.user_steps) as progress,
+        _stop_signal() as stopped,
+    ):
+        while trainer.step_count < total:
+            _step(trainer, logbooks, progress)
+            due = time.monotonic() - saved_at >= train.checkpoint_seconds
+            if due or stopped.is_set() or trainer.step_count == total:
+                for logbook in logbooks:
+                    logbook.checkpoint()
+                saved_at = time.monotonic()
+            if stopped.is_set() and trainer.step_count < total:
+                for logbook in logbooks:
+                    logbook.board.close()
+                folders = " ".join(str(logbook.folder.path) for logbook in logbooks)
+                raise KeyboardInterrupt(f"go on with slatelab train --resume {folders}")
+
+
+def _step(trainer: Trainer, logbooks: Sequence[Logbook], progress: TrainingProgress) -> None:
     """Take one step of all users, and write down what is due after it."""
-    trainer, train = logbook.trainer, logbook.trainer.run.train
+    train, seeds = trainer.run.train, len(logbooks)
     began = time.perf_counter()
     trainer.step()
     due = trainer.step_count % train.log_steps == 0 or trainer.step_count == train.num_steps
     if due and trainer.simulator.device.type == "cuda":
         torch.cuda.synchronize()
-    logbook.train_seconds += time.perf_counter() - began
-    if due:
-        progress.note(logbook.row())
-    if logbook.slates_due():
-        logbook.slates()
-    progress.move(trainer.user_steps)
+    spent = (time.perf_counter() - began) / seeds
+    rows = trainer.monitor.rows() if due else [None] * seeds
+    for logbook, measured in zip(logbooks, rows, strict=True):
+        logbook.train_seconds += spent
+        if measured is not None:
+            progress.note(logbook.row(measured))
+        if logbook.slates_due():
+            logbook.slates()
+    progress.move(seeds * trainer.user_steps)
 
 
 @contextlib.contextmanager

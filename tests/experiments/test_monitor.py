@@ -43,8 +43,8 @@ def test_row_without_ended_sessions_has_no_mean_return() -> None:
 def test_metric_of_some_steps_is_averaged_over_those() -> None:
     monitor = Monitor(1, torch.device("cpu"))
     for loss in (None, 2.0, 4.0):
-        monitor.record_means({} if loss is None else {"train/loss": torch.tensor(loss)})
-    monitor.record_means({"bait": torch.tensor([0.0, 1.0])})
+        monitor.record_learnt({} if loss is None else {"train/loss": torch.tensor(loss)})
+    monitor.record_users({"bait": torch.tensor([0.0, 1.0])})
     assert monitor.row() == {"train/loss": 3.0, "rec/bait": 0.5, SESSIONS: 0.0}
 
 
@@ -52,3 +52,23 @@ def test_saved_sums_go_on_as_they_were() -> None:
     first, second = _monitor(), Monitor(2, torch.device("cpu"))
     second.load_state_dict(first.state_dict())
     assert second.row() == first.row()
+
+
+def test_the_rows_of_two_seeds_are_those_of_each_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    both, alone = Monitor(3, torch.device("cpu"), seeds=2), [Monitor(3, torch.device("cpu")) for _ in range(2)]
+    for _ in range(4):
+        response, reward = torch.rand((6, 2, 2), generator=generator), torch.rand(6, generator=generator)
+        last = torch.rand(6, generator=generator) < 0.4
+        both.record(response, reward, last)
+        both.record_learnt({"train/loss": reward[:2], "train/learning_rate": torch.tensor(0.5)})
+        for index, monitor in enumerate(alone):
+            rows = slice(3 * index, 3 * index + 3)
+            monitor.record(response[rows], reward[rows], last[rows])
+            monitor.record_learnt({"train/loss": reward[index], "train/learning_rate": torch.tensor(0.5)})
+            split, own = both.seed_state(index), monitor.state_dict()
+            assert split.keys() == own.keys()
+            assert all(torch.equal(split[name], value) for name, value in own.items())
+    expected = [monitor.row() for monitor in alone]
+    assert both.rows() == [pytest.approx(row) for row in expected]
+    assert both.rows() == [{}, {}]
