@@ -4,6 +4,7 @@ Several seeds can be trained at once: rows of S seeds stand one seed after the o
 leading axis S, and nothing of one seed reaches another.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -44,6 +45,9 @@ class LearnerSettings:
     """Factor on rewards inside the learner, so that values are around 1."""
     max_gradient_norm: float = 1.0
     """Gradients are scaled down to this norm."""
+    average: float = 0.0
+    """Share that stays, at each gradient step, of the running mean of the weights which slates without exploration are
+    made with; 0 uses the latest weights."""
     exploration: EpsilonSchedule = field(default_factory=EpsilonSchedule)
     """Share of random slates."""
 
@@ -53,6 +57,8 @@ class LearnerSettings:
             raise ValueError(f"discount is {self.discount}; it lies in [0, 1]")
         if not 0 <= self.trace <= 1:
             raise ValueError(f"trace is {self.trace}; it lies in [0, 1]")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average is {self.average}; it lies in [0, 1)")
         if self.network not in NETWORKS:
             raise ValueError(f'unknown network "{self.network}" (known: {", ".join(NETWORKS)})')
         for name in (*COUNTS, "learning_rate", "reward_scale", "max_gradient_norm"):
@@ -97,8 +103,11 @@ class Learner:
             embedding=settings.embedding,
             streams=streams,
         )
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
-        self.steps = 0
+        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=settings.learning_rate, fused=True
+        )
+        self.averaged = copy.deepcopy(self.network).requires_grad_(False) if settings.average else None
+        self.steps, self.descents = 0, 0
 
     @property
     def device(self) -> torch.device:
@@ -119,6 +128,14 @@ class Learner:
     def learning_rate(self) -> float:
         """Adam's step size now."""
         return self.settings.learning_rate * (1.0 - self.progress)
+
+    def acting(self, explore: bool) -> torch.nn.Module:
+        """Return the network to choose slates with: the latest in training, else the mean of its weights.
+
+        Source:
+            Polyak and Juditsky 1992; as a running mean, Izmailov et al. 2018, arXiv 1803.05407, section 3.
+        """
+        return self.network if explore or self.averaged is None else self.averaged
 
     def explore(self, slate_BK: Tensor) -> Tensor:
         """Give some users random slates, (B, K)."""
@@ -150,6 +167,17 @@ class Learner:
         loss.sum().backward()  # type: ignore[no-untyped-call]
         self._clip_gradients()
         self.optimizer.step()
+        self._average()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the mean of the weights; early on over as many steps as there are, so that the start is forgotten."""
+        if self.averaged is None:
+            return
+        self.descents += 1
+        kept = min(self.settings.average, (self.descents - 1) / (self.descents + 9))
+        for mean, latest in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(latest, 1.0 - kept)
 
     def _clip_gradients(self) -> None:
         """Scale the gradients of each seed down to `max_gradient_norm`."""
@@ -170,7 +198,11 @@ class Learner:
 
     def state_dict(self) -> Tensors:
         """Return weights, moments, step count and random streams."""
+        averaged = {}
+        if self.averaged is not None:
+            averaged = flat_module("averaged", self.averaged) | {"averaged.descents": torch.tensor(self.descents)}
         return {
+            **averaged,
             **flat_module("network", self.network),
             **flat_optimizer("optimizer", self.optimizer),
             "steps": torch.tensor(self.steps),
@@ -184,6 +216,10 @@ class Learner:
             ValueError: the weights have other shapes.
         """
         load_module("network", self.network, tensors)
+        if self.averaged is not None:
+            weights = {name: value for name, value in tensors.items() if name != "averaged.descents"}
+            load_module("averaged", self.averaged, weights)
+            self.descents = int(tensors["averaged.descents"])
         load_optimizer("optimizer", self.optimizer, tensors)
         self.steps = int(tensors["steps"])
         self.streams.restore(tensors["generator"])

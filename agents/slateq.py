@@ -43,6 +43,8 @@ GIVEN = {"multinomial_logit": logit_weights, "multinomial_proportional": proport
 class SlateQSettings(LearnerSettings):
     """Settings of SlateQ."""
 
+    average: float = 0.99
+    """As in `LearnerSettings`; a single late set of weights plays up to a fifth worse than their mean."""
     slate: str = "optimal"
     """How a slate is made of weights and values: ``optimal``, ``greedy`` or ``top_k``."""
     target: Literal["q", "sarsa"] = "q"
@@ -126,7 +128,7 @@ class SlateQ:
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the optimal slates under the learnt choice and values, (B, K)."""
-        options = self._options(observation)
+        options = self._options(observation, self.learner.acting(explore))
         slate_BK, value_B = self._rule(*options, self.spec.slate_size)
         if not explore:
             return slate_BK
@@ -139,14 +141,12 @@ class SlateQ:
 
     def _best_value(self, observation: Observation) -> Tensor:
         """Return the value of the best slate, (B,)."""
-        return self._rule(*self._options(observation), self.spec.slate_size)[1]
+        return self._rule(*self._options(observation, self.learner.network), self.spec.slate_size)[1]
 
     @torch.no_grad()
-    def _options(self, observation: Observation) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _options(self, observation: Observation, network: torch.nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return choice weights and values of the candidates (B, M), and those of no click (B,)."""
-        out_BHM, state_B2 = self.learner.network(
-            self.learner.inputs.user(observation), *self.learner.inputs(observation)
-        )
+        out_BHM, state_B2 = network(self.learner.inputs.user(observation), *self.learner.inputs(observation))
         values_BM, no_click_value_B = out_BHM[:, VALUE], state_B2[:, VALUE]
         if not self.settings.no_click_value:
             no_click_value_B = torch.zeros_like(no_click_value_B)
@@ -214,7 +214,7 @@ class SlateQ:
         Raises:
             ValueError: it is another agent's.
         """
-        check_names(tensors, ("steps", "generator"), ("network", "optimizer", "rollout"))
+        check_names(tensors, ("steps", "generator"), ("averaged", "network", "optimizer", "rollout"))
         self.learner.load_state_dict(tensors)
         self._value_B = None
         self.collector.load_state_dict(below("rollout", tensors))

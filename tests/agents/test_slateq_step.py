@@ -21,7 +21,8 @@ GAMMA, SCALE = 0.8, 0.5
 
 def make_agent(discount: float = GAMMA, **options: Any) -> SlateQ:
     """Return an agent whose outputs depend on the item's id alone, and are known."""
-    settings = SlateQSettings(discount=discount, rollout=1, hidden=4, reward_scale=SCALE, minibatch=8, **options)
+    fixed: dict[str, Any] = {"rollout": 1, "hidden": 4, "reward_scale": SCALE, "minibatch": 8, "average": 0.0}
+    settings = SlateQSettings(discount=discount, **fixed, **options)
     agent = SlateQ(SPEC, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
     network: Any = agent.learner.network
     assert network.id_bias is not None
@@ -203,7 +204,7 @@ def test_a_given_choice_model_is_planned_with_and_not_learnt() -> None:
         "user": torch.tensor([[0.5, -1.0, 0.0, 9.0, 9.0]]),
         "candidates": torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], [-3.0, 0, 0]]]),
     }
-    weights_BM, values_BM, no_click_weight_B, _ = agent._options(observation)
+    weights_BM, values_BM, no_click_weight_B, _ = agent._options(observation, agent.learner.network)
     # Scores 0.5, -1, 0 and -1.5 above the minimum of -1, and 1 for no click.
     assert weights_BM.tolist() == [[1.5, 0.0, 1.0, 0.0]]
     assert no_click_weight_B.tolist() == [2.0]
