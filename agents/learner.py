@@ -16,9 +16,10 @@ from agents.networks import NETWORKS, Inputs, build_network
 from agents.rollout import minibatches
 from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
+from agents.trackers import TRACKERS
 from envs.interface import Spec, Tensors
 
-COUNTS = ("rollout", "minibatch", "hidden", "embedding")
+COUNTS = ("rollout", "minibatch", "hidden", "embedding", "history_length")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,11 @@ class LearnerSettings:
     """Width of the hidden layers."""
     embedding: int = 16
     """Width of the learnt embedding of an item's id, where ids are observed."""
+    history: str = "none"
+    """What is read of the session so far: ``none``, ``totals`` of its events, or also the last of them one by one by a
+    ``gru`` or by ``attention``."""
+    history_length: int = 16
+    """Events that are read one by one."""
     reward_scale: float = 0.1
     """Factor on rewards inside the learner, so that values are around 1."""
     max_gradient_norm: float = 1.0
@@ -61,6 +67,8 @@ class LearnerSettings:
             raise ValueError(f"average is {self.average}; it lies in [0, 1)")
         if self.network not in NETWORKS:
             raise ValueError(f'unknown network "{self.network}" (known: {", ".join(NETWORKS)})')
+        if self.history not in ("none", *TRACKERS):
+            raise ValueError(f'unknown history "{self.history}" (known: none, {", ".join(TRACKERS)})')
         for name in (*COUNTS, "learning_rate", "reward_scale", "max_gradient_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is above 0")
@@ -92,7 +100,7 @@ class Learner:
     ) -> None:
         self.settings, self.num_steps, self.streams = settings, num_steps, streams
         self.num_candidates = spec.num_candidates
-        self.inputs = Inputs(spec)
+        self.inputs = Inputs(spec, history=settings.history != "none")
         self.network = build_network(
             settings.network,
             spec,
@@ -102,6 +110,7 @@ class Learner:
             hidden=settings.hidden,
             embedding=settings.embedding,
             streams=streams,
+            history=settings.history,
         )
         self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
             self.network.parameters(), lr=settings.learning_rate, fused=True

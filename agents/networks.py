@@ -3,6 +3,7 @@
 network(user (B, U), features (B, M, F), ids (B, M) or None) -> (B, H, M) for candidates, (B, S) for the state alone
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -11,25 +12,45 @@ from torch.nn import functional
 
 from agents.layers import Embedding, LayerNorm, Linear
 from agents.streams import Streams
+from agents.trackers import TRACKERS
 from envs.interface import Observation, Spec, take_candidates
 
 
 class Inputs:
-    """Pick what a network reads out of an observation: the user with what is left of a budget, and the candidates."""
+    """Pick what a network reads out of an observation: what is known of the user, and the candidates.
 
-    def __init__(self, spec: Spec) -> None:
+    Args:
+        spec: sizes of the environment.
+        history: whether the history of the session is read.
+
+    Raises:
+        ValueError: it is to be read, but is not observed.
+    """
+
+    def __init__(self, spec: Spec, history: bool = False) -> None:
+        if history and "history" not in spec.shapes:
+            raise ValueError("a history is to be read, but the environment shows none; build it with one")
+        self.has_history = history
         self.has_popularity = "popularity" in spec.shapes
         self.has_ids = "candidate_ids" in spec.shapes
         self.has_budget = "budget" in spec.shapes
         optional = ("popularity", "candidate_ids", "budget")
         self.keys = ("user", "candidates", *(key for key in optional if key in spec.shapes))
-        self.user_width = spec.shapes["user"][0] + self.has_budget
+        self.state_width = spec.shapes["user"][0] + self.has_budget
+        self.history_shape = spec.shapes["history"] if history else (0, 0)
+        if history:
+            self.keys = (*self.keys, "history")
+        self.user_width = self.state_width + math.prod(self.history_shape)
         self.item_width = spec.shapes["candidates"][-1] + self.has_popularity
 
     def user(self, observation: Observation) -> Tensor:
-        """Return the user and, where it is observed, the budget, (B, U)."""
-        user_BU = observation["user"]
-        return torch.cat([user_BU, observation["budget"]], dim=1) if self.has_budget else user_BU
+        """Return the user, the budget where it is observed, and the history row by row where it is read, (B, U)."""
+        parts = [observation["user"]]
+        if self.has_budget:
+            parts.append(observation["budget"])
+        if self.has_history:
+            parts.append(observation["history"].flatten(1))
+        return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
     def __call__(self, observation: Observation, slate_BK: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return features (B, M or K, width) and ids (B, M or K) of all candidates or of a slate's."""
@@ -228,6 +249,28 @@ class ActionIn(nn.Module):
         return self.out(hidden).transpose(1, 2), state_BS
 
 
+class Tracked(nn.Module):
+    """A network that reads what a tracker makes of the session's history in place of the history itself.
+
+    Args:
+        network: built for users of the width of the state and of the tracker.
+        tracker: see `agents.trackers`.
+        history_shape: (L + 1, F), the last entries of what comes in as the user.
+    """
+
+    def __init__(self, network: nn.Module, tracker: nn.Module, history_shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.network, self.tracker, self.history_shape = network, tracker, tuple(history_shape)
+
+    def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the outputs (B, H, M) for every user's own candidates, and those for the state (B, S)."""
+        width = user_BU.shape[1] - math.prod(self.history_shape)
+        history_BLF = user_BU[:, width:].unflatten(1, self.history_shape)  # type: ignore[no-untyped-call]
+        user_BU = torch.cat([user_BU[:, :width], self.tracker(history_BLF)], dim=1)
+        outputs: tuple[Tensor, Tensor] = self.network(user_BU, features_BMF, ids_BM)
+        return outputs
+
+
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "two_tower": TwoTower,
     "feature_heads": FeatureHeads,
@@ -246,9 +289,31 @@ def build_network(
     hidden: int,
     embedding: int,
     streams: Streams,
+    history: str = "none",
 ) -> nn.Module:
-    """Build a network of `NETWORKS` for an environment of these sizes."""
-    sizes = {"user_width": inputs.user_width, "item_width": inputs.item_width, "hidden": hidden}
+    """Build a network of `NETWORKS` for an environment of these sizes, with a tracker of `TRACKERS` if asked."""
+    if history != "none":
+        rows, width = inputs.history_shape
+        tracker = TRACKERS[history](rows - 1, width, hidden, streams)
+        user_width = inputs.state_width + tracker.width
+    else:
+        tracker, user_width = None, inputs.user_width
+    network = _build(name, spec, inputs, user_width, num_heads, num_state_heads, hidden, embedding, streams)
+    return network if tracker is None else Tracked(network, tracker, inputs.history_shape)
+
+
+def _build(
+    name: str,
+    spec: Spec,
+    inputs: Inputs,
+    user_width: int,
+    num_heads: int,
+    num_state_heads: int,
+    hidden: int,
+    embedding: int,
+    streams: Streams,
+) -> nn.Module:
+    sizes = {"user_width": user_width, "item_width": inputs.item_width, "hidden": hidden}
     heads = {"num_heads": num_heads, "num_state_heads": num_state_heads}
     if name == "feature_heads":
         return FeatureHeads(**sizes, **heads, streams=streams)

@@ -54,8 +54,14 @@ def simulator_class(env_id: str) -> Any:
     raise unknown_name("environment", name, known_ids())
 
 
-def make_simulator(simulator: str, device: str = "auto", **settings: Any) -> Any:
+def make_simulator(simulator: str, device: str = "auto", *, history: int | None = None, **settings: Any) -> Any:
     """Build a simulator from its import path, with settings by name.
+
+    Args:
+        simulator: ``"module:Class"``.
+        device: where it runs.
+        history: show the totals of the session and its last ``history`` events too, see `envs.history.WithHistory`.
+        settings: those of the simulator.
 
     Raises:
         UsageError: an unknown setting, or a value that cannot be.
@@ -65,7 +71,12 @@ def make_simulator(simulator: str, device: str = "auto", **settings: Any) -> Any
     for name in settings:
         if name not in names:
             raise unknown_name("setting", name, names)
-    return cls(cls.Settings(**settings), device=device)
+    kernel = cls(cls.Settings(**settings), device=device)
+    if history is None:
+        return kernel
+    from envs.history import WithHistory
+
+    return WithHistory(kernel, history)
 
 
 def make_vector(
@@ -78,7 +89,7 @@ def make_vector(
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     **settings: Any,
 ) -> Any:
-    """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is a setting of the simulator."""
+    """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is for `make_simulator`."""
     from envs.simulator import check_split
     from envs.vector import SlateVectorEnv, check_autoreset
 
@@ -95,7 +106,7 @@ def make_single(
     render_mode: str | None = None,
     **settings: Any,
 ) -> Any:
-    """Entry point of `gym.make`: a `SlateEnv`; what is not named here is a setting of the simulator."""
+    """Entry point of `gym.make`: a `SlateEnv`; what is not named here is for `make_simulator`."""
     from envs.simulator import check_split
     from envs.single import SlateEnv
 

@@ -31,13 +31,24 @@ def derive_seed(seed: int, stream: int) -> int:
     return int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
 
 
-def build_simulator(run: RunSettings) -> Simulator:
-    """Build the simulator of a run, which may load and encode a catalogue; with a history if the agent reads one."""
-    simulator: Simulator = simulator_class(run.train.env)(run.env, device=run.train.device)
+def build_simulator(run: RunSettings, kernel: Simulator | None = None) -> Simulator:
+    """Build the simulator of a run, which may load and encode a catalogue; with a history if the agent reads one.
+
+    Args:
+        run: the settings.
+        kernel: the environment's own simulator, if another run with these settings of it has built it already.
+    """
+    simulator = build_kernel(run) if kernel is None else kernel
     tracker = getattr(run.agent, "history", "none")
     if tracker == "none":
         return simulator
     return WithHistory(simulator, 0 if tracker == "totals" else run.agent.history_length)
+
+
+def build_kernel(run: RunSettings) -> Simulator:
+    """Build the environment's own simulator."""
+    kernel: Simulator = simulator_class(run.train.env)(run.env, device=run.train.device)
+    return kernel
 
 
 def build_agent(

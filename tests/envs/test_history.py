@@ -228,10 +228,8 @@ def test_a_best_item_is_found_as_without_a_history_in_every_version_of_python(ke
     simulator = kernel(envs.ENVIRONMENTS["slatelab/Movies-v0"])
     wrapped: Any = WithHistory(simulator, 1)
     assert inspect.getattr_static(wrapped, "best_items")  # where Python 3.12 and later look for it
-    state = make(wrapped, 6).reset(seed=0) and wrapped.start(
-        wrapped.sample_users(6, "train", torch.Generator().manual_seed(0)),
-        wrapped.start_noise(6, torch.Generator().manual_seed(1)),
-    )
+    generator = torch.Generator().manual_seed(0)
+    state = wrapped.start(wrapped.sample_users(6, "train", generator), wrapped.start_noise(6, generator))
     assert torch.equal(wrapped.best_items(state), simulator.best_items(state))
     assert not isinstance(toy(1), Retrieves)
 
