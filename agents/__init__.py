@@ -7,7 +7,20 @@ AGENTS = {
     "myopic": "agents.slateq:Myopic",
     "qlearning": "agents.qlearning:QLearning",
     "dqn": "agents.dqn:DQN",
+    "dqn_slate": "agents.full_slate:FullSlate",
+    "pqn": "agents.pqn:PQN",
+    "wolpertinger": "agents.wolpertinger:Wolpertinger",
     "slateq": "agents.slateq:SlateQ",
+    "reinforce": "agents.reinforce:Reinforce",
+    "actor_critic": "agents.actor_critic:ActorCritic",
+    "linucb": "agents.bandits:LinUCB",
+    "lints": "agents.bandits:LinTS",
+    "mmr": "agents.rules:MMR",
+    "topic_capped": "agents.rules:TopicCapped",
+    "sb3_dqn": "agents.sb3_dqn:SB3DQN",
+    "sb3_ppo": "agents.sb3_on_policy:SB3PPO",
+    "sb3_a2c": "agents.sb3_on_policy:SB3A2C",
+    "sb3_maskable_ppo": "agents.sb3_masked:SB3MaskablePPO",
 }
 """Name to class. A line here is all that a new agent needs beside its own file."""
 

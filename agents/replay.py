@@ -1,6 +1,7 @@
 """Uniform replay on the device, exact to restore."""
 
 import torch
+from torch import Tensor
 
 from agents.state import above, below, to_device
 from agents.streams import Streams
@@ -26,26 +27,32 @@ class Replay:
 
     def add(self, rows: Tensors) -> None:
         """Append rows (S B, ...), overwriting the oldest; B is at most the capacity."""
-        number = self.streams.each(len(next(iter(rows.values()))))
-        if number > self.capacity:
-            raise ValueError(f"a replay of {self.capacity} rows cannot take {number} at once; enlarge it")
+        places = self._places(self.streams.each(len(next(iter(rows.values())))))
         seeds = len(self.streams)
-        places = (self.added + torch.arange(number, device=self.streams.device)) % self.capacity
         if not self._columns:
             self._columns = {
                 name: value.new_zeros((seeds, self.capacity, *value.shape[1:])) for name, value in rows.items()
             }
         for name, value in rows.items():
-            self._columns[name][:, places] = value.view(seeds, number, *value.shape[1:])
-        self.added += number
+            self._columns[name][:, places] = value.view(seeds, len(places), *value.shape[1:])
+        self.added += len(places)
+
+    def _places(self, number: int) -> Tensor:
+        """Return where the next rows of a seed go, (number,)."""
+        if number > self.capacity:
+            raise ValueError(f"a replay of {self.capacity} rows cannot take {number} at once; enlarge it")
+        return (self.added + torch.arange(number, device=self.streams.device)) % self.capacity
 
     def sample(self, number: int) -> Tensors:
         """Return rows (S number, ...) drawn uniformly with replacement, ``number`` of each seed."""
-        seeds = len(self.streams)
-        rows = self.streams.integers(len(self), seeds * number)
-        if seeds > 1:
-            starts = self.capacity * torch.arange(seeds, device=rows.device)
-            rows = rows + starts.repeat_interleave(number)
+        rows = self.streams.integers(len(self), len(self.streams) * number)
+        return self.take(rows.view(len(self.streams), number))
+
+    def take(self, places_SN: Tensor) -> Tensors:
+        """Return the rows (S N, ...) at places of the ring, (S, N) int64."""
+        if len(self.streams) > 1:
+            places_SN = places_SN + self.capacity * torch.arange(len(self.streams), device=places_SN.device)[:, None]
+        rows = places_SN.flatten()
         return {name: value.flatten(0, 1)[rows] for name, value in self._columns.items()}
 
     def state_dict(self) -> Tensors:
@@ -68,5 +75,5 @@ class Replay:
             )
         self.added, self._columns = 0, {}
         if rows:
-            self.add({name: value.flatten(0, 1) for name, value in rows.items()})
+            Replay.add(self, {name: value.flatten(0, 1) for name, value in rows.items()})
         self.added = int(tensors["added"])

@@ -11,6 +11,9 @@ from agents.state import to_device
 from agents.targets import lambda_returns
 from envs.interface import Observation, Tensors, Transition
 
+CONSUMED = ("reward", "discount", "last", "final_value")
+"""Columns of a rollout that the targets are made of."""
+
 
 class ReturnCollector:
     """Turn T steps of B users into T B rows with a target each.
@@ -21,11 +24,19 @@ class ReturnCollector:
     Args:
         learner: whose settings (discount, trace, rollout, reward_scale) and inputs are used.
         value_of: V (B,) of an observation.
+        row_of: what is kept for a network to read, of an observation and the slate shown (B, K), as named tensors
+            (B, ...); by default the user and the slate's items.
     """
 
-    def __init__(self, learner: Learner, value_of: Callable[[Observation], Tensor]) -> None:
+    def __init__(
+        self,
+        learner: Learner,
+        value_of: Callable[[Observation], Tensor],
+        row_of: Callable[[Observation, Tensor], Tensors] | None = None,
+    ) -> None:
         self.learner, self.settings = learner, learner.settings
         self.value_of = value_of
+        self.row_of = row_of or self._shown
         self.rollout = Rollout(self.settings.rollout)
 
     def add(self, transition: Transition, value_B: Tensor | None) -> Tensors | None:
@@ -37,14 +48,12 @@ class ReturnCollector:
                 the value is computed here.
 
         Returns:
-            when the rollout is full, the rows (T B, ...), those of a seed together, ``user``, ``features``, ``ids``
-            (where observed), ``response``, ``value`` and ``target``; otherwise None. Values and targets are scaled by
-            reward_scale.
+            when the rollout is full, the rows (T B, ...), those of a seed together: what `row_of` keeps (by default
+            ``user``, ``features`` and, where observed, ``ids``), ``response``, ``value`` and ``target``; otherwise
+            None. Values and targets are scaled by reward_scale.
         """
-        features, ids = self.learner.inputs(transition.observation, transition.slate)
         step = {
-            "user": self.learner.inputs.user(transition.observation),
-            "features": features,
+            **self.row_of(transition.observation, transition.slate),
             "response": transition.response,
             "reward": transition.reward * self.settings.reward_scale,
             "discount": transition.discount * self.settings.discount,
@@ -52,8 +61,13 @@ class ReturnCollector:
             "value": self._value(transition) if value_B is None else value_B,
             "final_value": self._final_value(transition),
         }
-        self.rollout.add(step if ids is None else step | {"ids": ids})
+        self.rollout.add(step)
         return self._rows(self.rollout.take()) if self.rollout.full else None
+
+    def _shown(self, observation: Observation, slate_BK: Tensor) -> Tensors:
+        features, ids = self.learner.inputs(observation, slate_BK)
+        row = {"user": self.learner.inputs.user(observation), "features": features}
+        return row if ids is None else row | {"ids": ids}
 
     def _value(self, transition: Transition) -> Tensor:
         if self.settings.discount == 0:
@@ -86,8 +100,7 @@ class ReturnCollector:
         target_TB = lambda_returns(
             rollout["reward"], rollout["discount"], next_value_TB, rollout["last"], self.settings.trace
         )
-        columns = {"user", "features", "response", "value", "ids"} & rollout.keys()
-        told = {name: rollout[name] for name in sorted(columns)} | {"target": target_TB}
+        told = {name: value for name, value in rollout.items() if name not in CONSUMED} | {"target": target_TB}
         return {name: self._seed_by_seed(value) for name, value in told.items()}
 
     def _seed_by_seed(self, value_TB: Tensor) -> Tensor:

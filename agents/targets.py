@@ -34,3 +34,28 @@ def lambda_returns(
         following_B = reward_B + discount_B * mixed_B
         returns.append(following_B)
     return torch.stack(returns[::-1])
+
+
+def n_step_return(rewards_TB: Tensor, discounts_TB: Tensor, last_TB: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what the first of n consecutive steps earned until it bootstraps.
+
+    Equation:
+        R = sum_{k <= m} (prod_{j < k} d_j) r_k and D = prod_{k <= m} d_k, with m the first step at which the session
+        ended, else the last of the n; the target is R + D V(s_{m+1}). Nothing is taken from the session after.
+    Source:
+        Sutton & Barto 2018, equation 7.1; in deep Q-learning, Hessel et al. 2018, arXiv 1710.02298.
+
+    Args:
+        rewards_TB: (n, B) rewards, n at least 1.
+        discounts_TB: (n, B) gamma, or 0 where the user left.
+        last_TB: (n, B) bool, whether the session ended there, whether the user left or time ran out.
+
+    Returns:
+        R (B,), D (B,) and m (B,) int64.
+    """
+    first_1B = torch.ones_like(rewards_TB[:1])
+    reached_TB = torch.cat([first_1B, (~last_TB[:-1]).to(rewards_TB.dtype).cumprod(dim=0)])
+    through_TB = discounts_TB.cumprod(dim=0)
+    before_TB = torch.cat([first_1B, through_TB[:-1]])
+    stop_B = reached_TB.sum(dim=0).long() - 1
+    return (reached_TB * before_TB * rewards_TB).sum(dim=0), through_TB.gather(0, stop_B.unsqueeze(0))[0], stop_B

@@ -53,10 +53,25 @@ def load_checkpoint(path: Path) -> tuple[Tensors, Header]:
         Failure: it cannot be read, or is broken.
         UsageError: another version of slatelab wrote it, in another format.
     """
+    return _read(path, with_tensors=True)
+
+
+def read_header(path: Path) -> Header:
+    """Read what a checkpoint says of itself, without its tensors.
+
+    Raises:
+        Failure: it cannot be read, or is broken.
+        UsageError: another version of slatelab wrote it, in another format.
+    """
+    return _read(path, with_tensors=False)[1]
+
+
+def _read(path: Path, with_tensors: bool) -> tuple[Tensors, Header]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             raw = json.loads((file.metadata() or {})["slatelab"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys() if with_tensors else ()
+            tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise Failure(f"there is no checkpoint {path}") from error
     except (safetensors.SafetensorError, ValueError, KeyError) as error:

@@ -72,17 +72,14 @@ class Evaluation:
         }
 
 
-def contestants(simulator: Simulator, agents: Mapping[str, Agent]) -> dict[str, Act]:
-    """Return the policies to compare: agents, fixed baselines that can play here, reference policies.
-
-    Where two have one name, the agent's own comes first.
-    """
+def baselines(simulator: Simulator) -> dict[str, Act]:
+    """Return what every agent is compared with: fixed baselines that can play here, then reference policies."""
     spec = simulator.spec
-    acts = {name: agent_policy(agent) for name, agent in agents.items()}
+    acts: dict[str, Act] = {}
     for name, cls in BASELINES.items():
         if all(key in spec.shapes for key in cls.NEEDS):
             baseline = cls(spec, NoSettings(), device=simulator.device, seed=PANEL_SEED, num_users=1, num_steps=0)
-            acts.setdefault(name, agent_policy(baseline))
+            acts[name] = agent_policy(baseline)
     for name, policy in simulator.POLICIES.items():
         acts.setdefault(name, reference_policy(simulator, policy))
     return acts
@@ -102,13 +99,25 @@ def evaluate(
         panel: who is met; every policy meets the same users and the same noise.
         report: called with the name of each policy before it plays.
     """
-    acts = contestants(simulator, agents)
+    own = {name: agent_policy(agent) for name, agent in agents.items()}
+    # Where two have one name, the agent's own comes first.
+    others = {name: act for name, act in baselines(simulator).items() if name not in own}
+    return compare(next(iter(agents)), play_panel(simulator, own | others, panel, report))
+
+
+def play_panel(
+    simulator: Simulator,
+    acts: Mapping[str, Act],
+    panel: Panel,
+    report: Callable[[str], None] = lambda policy: None,
+) -> dict[str, Sessions]:
+    """Play policies on one panel; what each earns does not depend on the others."""
     played: dict[str, Sessions] = {}
     for name, act in acts.items():
         report(name)
         # Drawn anew for each policy, from one seed: nobody can write into another's users.
         played[name] = play(simulator, draw_panel(simulator, panel), act, panel.seed)
-    return compare(next(iter(agents)), played)
+    return played
 
 
 def draw_panel(simulator: Simulator, panel: Panel) -> Any:

@@ -115,7 +115,11 @@ class RunFolder:
         return summary
 
 
+def folder_name(train: TrainSettings) -> str:
+    """Return ``ENV--AGENT--seedSEED``, the usual name of a run's folder."""
+    return f"{short_name(train.env)}--{short_name(train.agent)}--seed{train.seed}"
+
+
 def default_folder(train: TrainSettings) -> RunFolder:
-    """Return where a run is kept: ``out``, else ``runs/ENV--AGENT--seedSEED``."""
-    name = f"{short_name(train.env)}--{short_name(train.agent)}--seed{train.seed}"
-    return RunFolder(train.out or Path("runs") / name)
+    """Return where a run is kept: ``out``, else its usual name in ``runs``."""
+    return RunFolder(train.out or Path("runs") / folder_name(train))

@@ -55,14 +55,14 @@ def policies_table(comparison: Comparison) -> str:
         agent = label in comparison.variants()
         cells = [
             f"**{label}**" if agent else label,
-            _interval(seeds[0]["return"], number) if len(seeds) == 1 else _over_seeds(seeds, number),
+            interval(seeds[0]["return"], number) if len(seeds) == 1 else _over_seeds(seeds, number),
             f"{fmean(estimates['length'].mean for estimates in seeds):.1f}",
             f"{fmean(estimates['ctr'].mean for estimates in seeds):.3f}",
             _score(returned, anchors),
         ]
         rows.append((returned, cells))
     ordered = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
-    return _table(["policy", "return", "length", "CTR", "score"], ordered)
+    return markdown_table(["policy", "return", "length", "CTR", "score"], ordered)
 
 
 def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]]]:
@@ -101,14 +101,14 @@ def runs_table(comparison: Comparison) -> str:
                     f"{run.user_steps:,}",
                     f"{run.train_seconds / 60:.1f}",
                     NONE if speed is None else f"{speed:,.0f}",
-                    _interval(run.result.policies[run.agent]["return"], number),
+                    interval(run.result.policies[run.agent]["return"], number),
                     *(_difference(run, rival, number) for rival in RIVALS),
                     NONE if closed is None else f"{closed:z.0%}",
                 ]
             )
     rivals = [f"− {words(rival)}" for rival in RIVALS]
     heads = ["agent", "seed", "user-steps", "train minutes", "user-steps/s", "return", *rivals, "gap closed"]
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def decimals(scale: float) -> int:
@@ -125,11 +125,13 @@ def _number(comparison: Comparison) -> Number:
     return lambda value: f"{value:z.{places}f}"
 
 
-def _signed(number: Number) -> Number:
+def signed(number: Number) -> Number:
+    """Return how differences are written: with their sign."""
     return lambda value: text if (text := number(value)).startswith("-") else f"+{text}"
 
 
-def _interval(estimate: Estimate, number: Number) -> str:
+def interval(estimate: Estimate, number: Number) -> str:
+    """Return `mean [low, high]`."""
     text = number(estimate.mean)
     if estimate.ci_low is None or estimate.ci_high is None:
         return text
@@ -145,7 +147,7 @@ def _difference(run: FinishedRun, rival: str, number: Number) -> str:
     if rival not in run.result.paired:
         return NONE
     estimate = run.result.paired[rival]["return"]
-    text = _interval(estimate, _signed(number))
+    text = interval(estimate, signed(number))
     return f"**{text}**" if estimate.ci_low is not None and estimate.ci_low > 0 else text
 
 
@@ -164,6 +166,7 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first column is text and whose others are numbers."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

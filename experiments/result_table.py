@@ -4,6 +4,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.evaluation import Evaluation
+from experiments.scoreboard import Scoreboard
 from experiments.statistics import Estimate
 from experiments.terminal import PIPED_WIDTH, console
 
@@ -19,6 +20,22 @@ def print_evaluation(result: Evaluation) -> None:
         out.print(f"{result.agent} earns less than the myopic oracle.")
     else:
         out.print(f"{result.agent} closes {closed:.0%} of the way from the myopic oracle to the near-oracle.")
+
+
+def print_scores(board: Scoreboard) -> None:
+    """Print the aggregate of every agent of a benchmark, the best first."""
+    table = Table(
+        title="scores: 0 random, 1 near-oracle",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("agent", overflow="fold")
+    for name in ("interquartile mean", "environments"):
+        table.add_column(name, justify="right")
+    for agent, overall in board.overall().items():
+        estimate, environments = overall or (None, 0)
+        table.add_row(agent, "n/a" if estimate is None else _interval(estimate), str(environments))
+    console().print(table)
 
 
 def _table(result: Evaluation, narrow: bool) -> Table:
@@ -49,7 +66,7 @@ def _table(result: Evaluation, narrow: bool) -> Table:
 
 
 def _interval(estimate: Estimate, sign: str = "") -> str:
-    number = f"{{:{sign}.2f}}"
+    number = f"{{:{sign}z.2f}}"
     text = number.format(estimate.mean)
     if estimate.ci_low is None or estimate.ci_high is None:
         return text

@@ -18,7 +18,7 @@ from experiments.folder import RunFolder
 from experiments.progress import say
 from experiments.settings import RunSettings, TrainSettings
 from experiments.trainer import COMPANION, Trainer
-from experiments.training import restore, start
+from experiments.training import Trained, restore, start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,17 @@ class Run:
     trainer: Trainer
     train_seconds: float
     wall_seconds: float
+
+    @classmethod
+    def of(cls, trained: Trained) -> "Run":
+        """Return the run at the end of a training."""
+        book = trained.logbook
+        return cls(
+            folder=book.folder,
+            trainer=trained.trainer,
+            train_seconds=book.train_seconds,
+            wall_seconds=book.wall_seconds,
+        )
 
     @property
     def settings(self) -> RunSettings:
@@ -133,13 +144,7 @@ def train(
     folder = RunFolder(Path(temporary if out is None else out))
     trained = start(resolved, folder)
     trained.logbook.board.close()
-    book = trained.logbook
-    return Run(
-        folder=folder,
-        trainer=trained.trainer,
-        train_seconds=book.train_seconds,
-        wall_seconds=book.wall_seconds,
-    )
+    return Run.of(trained)
 
 
 def resolve(*layers: config.Tables) -> RunSettings:

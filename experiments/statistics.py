@@ -94,6 +94,38 @@ def paired_difference(first: Sample, second: Sample, first_b: Floats, second_b: 
     return Estimate(difference, *percentile_interval(first_b - second_b), len(first.numerator))
 
 
+def resample_runs(returns_bS: Floats, rng: np.random.Generator) -> Floats:
+    """Resample the runs of an agent on top of users that are resampled already.
+
+    All runs meet one panel, so users and runs are crossed, not nested: each resample draws users once for all runs
+    (`bootstrap_ratios`), and then runs, both with replacement. The mean over its runs is the resampled mean.
+
+    Source:
+        Owen 2007, The pigeonhole bootstrap, arXiv 0712.1111.
+
+    Args:
+        returns_bS: (resamples, S), in each resample of users the mean of each run.
+        rng: the randomness.
+
+    Returns:
+        (resamples, S), in each row the entries of S runs drawn from that row.
+    """
+    drawn_bS = rng.integers(returns_bS.shape[1], size=returns_bS.shape)
+    return np.take_along_axis(returns_bS, drawn_bS, axis=1)
+
+
+def interquartile_mean(values: Floats) -> Floats:
+    """Return the mean of the middle half of the last axis: a quarter of it, rounded down, is cut off at each end.
+
+    Source:
+        Agarwal et al. 2021, arXiv 2108.13264.
+    """
+    ordered = np.sort(values, axis=-1)
+    cut = values.shape[-1] // 4
+    middle: Floats = ordered[..., cut : values.shape[-1] - cut].mean(axis=-1)
+    return middle
+
+
 def gini(counts_N: Floats) -> float:
     """Return how unequal non-negative counts are: 0 all equal, towards 1 all in one.
 

@@ -28,14 +28,20 @@ class Trained:
     logbook: Logbook
 
 
-def start(run: RunSettings, folder: RunFolder, overwrite: bool = False) -> Trained:
+def start(run: RunSettings, folder: RunFolder, overwrite: bool = False, kernel: Simulator | None = None) -> Trained:
     """Train a new agent in a folder that does not exist yet, or may be overwritten.
 
     Everything that can be wrong with the settings is found before the folder is touched.
+
+    Args:
+        run: the settings.
+        folder: of the run.
+        overwrite: replace a folder that exists.
+        kernel: the environment's simulator, if it is built already.
     """
     started = time.monotonic()
     folder.check_free(overwrite)
-    trainer = _build(run)
+    trainer = _build(run, kernel)
     folder.create(run)
     return _train_one(trainer, folder, None, started)
 
@@ -68,8 +74,13 @@ def start_seeds(
         logbook.board.close()
 
 
-def resume(run: RunSettings, folder: RunFolder) -> Trained:
+def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Trained:
     """Go on with a run where its last checkpoint left it; without one, from the start.
+
+    Args:
+        run: the settings.
+        folder: of the run.
+        kernel: the environment's simulator, if it is built already.
 
     Raises:
         UsageError: the checkpoint was made with other settings.
@@ -82,19 +93,21 @@ def resume(run: RunSettings, folder: RunFolder) -> Trained:
     if not folder.checkpoint.is_file():
         folder.check_free(overwrite=True)
         say(f"{folder.path} has no checkpoint yet: beginning anew")
-        trainer = _build(run)
+        trainer = _build(run, kernel)
         folder.create(run)
         return _train_one(trainer, folder, None, started)
-    trainer, spent = restore(run, folder)
+    trainer, spent = restore(run, folder, kernel)
     say(f"going on after {trainer.user_steps:,} user-steps")
     return _train_one(trainer, folder, spent, started)
 
 
-def restore(run: RunSettings, folder: RunFolder) -> tuple[Trainer, tuple[float, float]]:
+def restore(
+    run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
+) -> tuple[Trainer, tuple[float, float]]:
     """Build a run as its last checkpoint has it; also return its seconds of learning and in all."""
     tensors, header = load_checkpoint(folder.checkpoint)
     check_same(header, run, folder.path)
-    trainer = _build(run)
+    trainer = _build(run, kernel)
     try:
         trainer.load_state_dict(tensors, header.step_count)
     except (KeyError, RuntimeError, ValueError) as error:
@@ -105,9 +118,10 @@ def restore(run: RunSettings, folder: RunFolder) -> tuple[Trainer, tuple[float, 
     return trainer, (header.train_seconds, header.wall_seconds)
 
 
-def _build(run: RunSettings) -> Trainer:
-    say(f"loading the catalogue of {run.train.env} …")
-    return Trainer(run, build_simulator(run))
+def _build(run: RunSettings, kernel: Simulator | None) -> Trainer:
+    if kernel is None:
+        say(f"loading the catalogue of {run.train.env} …")
+    return Trainer(run, build_simulator(run, kernel))
 
 
 def _train_one(trainer: Trainer, folder: RunFolder, spent: tuple[float, float] | None, started: float) -> Trained:

@@ -29,12 +29,7 @@ def _train(parsed: TrainArguments) -> int:
     else:
         trained = training.resume(parsed.run, folder)
     book = trained.logbook
-    run = Run(
-        folder=folder,
-        trainer=trained.trainer,
-        train_seconds=book.train_seconds,
-        wall_seconds=book.wall_seconds,
-    )
+    run = Run.of(trained)
     try:
         result = run.evaluate()
     except KeyboardInterrupt as stop:

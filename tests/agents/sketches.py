@@ -23,6 +23,17 @@ QUICK = {
     "warmup": 3,
     "state_clusters": 1,
     "item_clusters": 24,
+    "features": 4,
+    "topics": 3,
+    "neighbours": 3,
+    "n_steps": 4,
+    "batch_size": 32,
+    "n_epochs": 2,
+    "epochs": 2,
+    "net_arch": (16,),
+    "buffer_size": 400,
+    "gradient_steps": 2,
+    "target_update_interval": 64,
 }
 """Small values for settings of these names, where an agent has them."""
 

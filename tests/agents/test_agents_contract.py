@@ -1,6 +1,7 @@
 """What holds for every agent of the table; an agent that is added there is tested by itself."""
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,21 @@ from agents import AGENTS
 from agents.protocol import Agent
 from envs.interface import Observation, Tensors
 
-CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in AGENTS}
+INSTALLED = [name for name in AGENTS if name != "sb3_maskable_ppo" or importlib.util.find_spec("sb3_contrib")]
+CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in INSTALLED}
 CASES |= {"dqn-replay": ("dqn", {"replay": 200}), "dqn-single": ("dqn", {"double": False})}
+CASES |= {
+    "dqn-dueling": ("dqn", {"dueling": True}),
+    "dqn-rainbow": ("dqn", {"replay": 200, "steps": 3, "priority": 0.6, "updates": 2, "dueling": True}),
+    "dqn-steps": ("dqn", {"replay": 200, "steps": 3, "learning_starts": 60}),
+    "dqn-priority": ("dqn", {"replay": 200, "priority": 0.6}),
+    "dqn_slate-ordered": ("dqn_slate", {"ordered": True, "replay": 200, "double": False}),
+    "wolpertinger-replay": ("wolpertinger", {"replay": 200, "distance": "euclidean", "double": False}),
+}
 BY_CHANCE = {"random"}
 """Policies whose slates are drawn even when they do not explore: their random stream is all the state they have."""
+BY_POSITION = {name for name in AGENTS if name.startswith("sb3_")}
+"""Agents that read all candidates as one flat vector: the same candidate is another action at another position."""
 LEARNERS = [case for case, (name, _) in CASES.items() if agent_class(name).METRICS]
 SPECS = {
     "plain": make_spec(),
@@ -188,7 +200,7 @@ def test_a_batch_gets_what_each_of_its_rows_gets_alone(case: str, steps: int) ->
     assert torch.equal(together, alone)
 
 
-@without_chance
+@pytest.mark.parametrize("case", [case for case in CASES if case not in BY_CHANCE | BY_POSITION])
 def test_the_order_of_candidates_does_not_matter(case: str) -> None:
     agent, observation = trained(case, 40), observe(32)
     keys = [key for key in ("candidates", "candidate_ids", "popularity") if key in observation]
@@ -258,6 +270,8 @@ def test_the_global_random_state_is_left_alone(case: str) -> None:
 
 @every_learner
 def test_a_twin_with_discount_zero_learns_without_acting(case: str) -> None:
+    if not hasattr(agent_class(CASES[case][0]).Settings, "discount"):
+        pytest.skip("it learns from its own slates alone")
     agent, twin = make(case), make(case, discount=0.0)
     before, loop = snapshot(twin), Loop(SPEC)
     for _ in range(14):
@@ -281,6 +295,8 @@ def test_it_learns_with_its_own_settings(case: str) -> None:
 BAD: dict[str, list[Any]] = {
     "discount": [1.1, -0.1, float("nan")],
     "trace": [1.1, -0.1],
+    "average": [-0.1, 1.0],
+    "history_length": [0],
     "rollout": [0],
     "minibatch": [0],
     "hidden": [0, 1],
@@ -292,10 +308,52 @@ BAD: dict[str, list[Any]] = {
     "answer_weight": [-1.0],
     "polyak": [0.0, 1.5],
     "replay": [-1],
+    "steps": [0, 3],
+    "updates": [0, 2],
+    "priority": [-0.1, 1.1, 0.5],
+    "importance": [-0.1, 1.1],
+    "epochs": [0],
+    "max_slates": [0],
+    "neighbours": [0],
+    "noise": [-1.0, float("nan")],
     "step_size": [0.0, 2.0],
     "state_clusters": [0],
     "item_clusters": [0],
+    "alpha": [-1.0, float("nan")],
+    "ridge": [0.0],
+    "features": [0],
+    "refit": [0],
+    "balance": [-0.1, 1.1],
+    "cap": [0],
+    "topics": [0],
     "warmup": [0],
+    "epochs": [0],
+    "entropy": [-1.0],
+    "value_weight": [-1.0],
+    "clip": [0.0],
+    "weight_cap": [0.0],
+    "gamma": [1.1, -0.1, float("nan")],
+    "gae_lambda": [1.1, -0.1],
+    "n_steps": [0],
+    "batch_size": [0],
+    "n_epochs": [0],
+    "clip_range": [0.0],
+    "clip_range_vf": [0.0],
+    "target_kl": [0.0],
+    "ent_coef": [-1.0],
+    "vf_coef": [-1.0],
+    "max_grad_norm": [0.0],
+    "rms_prop_eps": [0.0],
+    "max_inputs": [0],
+    "buffer_size": [0],
+    "learning_starts": [-1],
+    "train_freq": [0],
+    "gradient_steps": [0],
+    "target_update_interval": [0],
+    "tau": [0.0, 1.5],
+    "exploration_fraction": [1.5],
+    "exploration_initial_eps": [1.5],
+    "exploration_final_eps": [-0.5],
 }
 
 

@@ -1,0 +1,127 @@
+"""PQN: Q-learning over items from the rollouts of parallel users, without replay and without a target network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agents.dqn_items import ItemValues
+from agents.learner import Learner, LearnerSettings
+from agents.returns import ReturnCollector
+from agents.state import above, below, check_names
+from agents.streams import Streams
+from envs.interface import Metric, Observation, Spec, Tensors, Transition
+
+
+@dataclass(frozen=True, kw_only=True)
+class PQNSettings(LearnerSettings):
+    """Settings of PQN."""
+
+    trace: float = 0.65
+    """Lambda of the returns, in [0, 1]."""
+    epochs: int = 2
+    """Times that each rollout is gone through."""
+    learning_rate: float = 1e-3
+    """RAdam's step size at first; it falls to 0 on a straight line."""
+    max_gradient_norm: float = 10.0
+    """Gradients are scaled down to this norm."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        super().__post_init__()
+        if self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}; it is at least 1")
+
+
+class PQN:
+    """Learn the value of a slate as the mean of its items' values, with the online network's own bootstraps.
+
+    Equation:
+        Q(s, A) = 1/K sum_{i in A} Q(s, i) moves by squared error towards Q(lambda): the lambda-return with
+        V(s) = max_A Q(s, A), taken when the slate was chosen and kept for all epochs.
+    Source:
+        Gallici et al. 2024, arXiv 2407.04811, algorithm 1; RAdam: Liu et al. 2020, arXiv 1908.03265. LayerNorm, which
+        keeps it stable without a target network, is in every network here.
+    Deviation:
+        Action-in and additive over the slate, as DQN here; Q(lambda) is not cut where the slate was random, as in the
+        source.
+    """
+
+    Settings: ClassVar[type[PQNSettings]] = PQNSettings
+    NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
+    MANY_SEEDS: ClassVar[bool] = True
+    METRICS: ClassVar[tuple[Metric, ...]] = (
+        Metric("train/loss", "scaled reward squared", "lower", "half the squared error of the slate's value"),
+        Metric("train/value", "reward", "higher", "mean value of the slates learnt from"),
+        Metric("train/learning_rate", "", "neither", "RAdam's step size"),
+        Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
+    )
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: PQNSettings,
+        *,
+        device: torch.device,
+        seed: int | Sequence[int],
+        num_users: int,
+        num_steps: int,
+    ) -> None:
+        self.spec, self.settings = spec, settings
+        streams = Streams(seed, device)
+        self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
+        self.learner.optimizer = torch.optim.RAdam(self.learner.network.parameters(), lr=settings.learning_rate)
+        self.values = ItemValues(spec, self.learner.inputs, dueling=False)
+        self.collector = ReturnCollector(self.learner, lambda observation: self._best(observation)[1], self.values.row)
+        self._value_B: Tensor | None = None
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return the slates of the K highest values, (B, K)."""
+        slate_BK, value_B = self._best(observation)
+        if not explore:
+            return slate_BK
+        self._value_B = value_B
+        return self.learner.explore(slate_BK)
+
+    def _best(self, observation: Observation) -> tuple[Tensor, Tensor]:
+        """Return the slate of highest value (B, K), and its value (B,)."""
+        return self.values.best(self.learner.network, observation)
+
+    def update(self, transition: Transition) -> Tensors:
+        """Collect one step; learn when the rollout is full."""
+        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
+        value_B, self._value_B = self._value_B, None
+        rows = self.collector.add(transition, value_B)
+        self.learner.steps += 1
+        if rows is None:
+            return {}
+        read = {name: rows[name] for name in (*self.values.columns, "target")}
+        epochs = range(self.settings.epochs)
+        losses = [self._descend(batch) for _ in epochs for batch in self.learner.minibatches(read)]
+        loss, value = torch.stack(losses).mean(dim=0)
+        return {"train/loss": loss, "train/value": value / self.settings.reward_scale, **self.learner.schedules()}
+
+    def _descend(self, batch: Tensors) -> Tensor:
+        """Take one gradient step; return loss and mean value."""
+        value_B = self.values.value(self.learner.network, batch)
+        loss = self.learner.mean(0.5 * functional.mse_loss(value_B, batch["target"], reduction="none"))
+        self.learner.descend(loss)
+        return torch.stack([loss, self.learner.mean(value_B)]).detach()
+
+    def state_dict(self) -> Tensors:
+        """Return weights, moments, the rollout so far, the step count and the random stream."""
+        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is another agent's.
+        """
+        check_names(tensors, ("steps", "generator"), ("network", "optimizer", "rollout"))
+        self.learner.load_state_dict(tensors)
+        self._value_B = None
+        self.collector.load_state_dict(below("rollout", tensors))

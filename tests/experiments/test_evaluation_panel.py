@@ -1,0 +1,58 @@
+"""What is played on a panel: each policy under its own name, and kept as it was."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import toy
+
+from encoders.errors import Failure
+from envs.interface import Observation
+from experiments.evaluation import Panel, baselines, evaluate, play_panel
+from experiments.session_record import Record, read_record, save_record
+from experiments.sessions import Act, agent_policy
+
+
+class First:
+    """Shows the first candidates."""
+
+    def act(self, observation: Observation, explore: bool) -> torch.Tensor:
+        """Return positions 0 and 1."""
+        return torch.arange(toy.K).expand(len(observation["candidates"]), toy.K)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> toy.Toy:
+    return toy.Toy(toy.ToySettings(), device="cpu")
+
+
+def test_agent_named_like_a_baseline_plays_in_its_place(simulator: toy.Toy) -> None:
+    panel = Panel(users=40)
+    first: Act = agent_policy(First())  # type: ignore[arg-type]
+    expected = play_panel(simulator, {"first": first}, panel)["first"].totals["reward"].mean()
+    found = evaluate(simulator, {"cosine": First()}, panel)  # type: ignore[dict-item]
+    assert found.policies["cosine"]["return"].mean == pytest.approx(float(expected))
+    assert "cosine" not in found.paired
+    assert found.paired.keys() == {"random", "popularity", "myopic_oracle", "near_oracle"}
+
+
+def test_record_gives_back_what_was_played_to_the_bit_and_in_order(simulator: toy.Toy, tmp_path: Path) -> None:
+    played = play_panel(simulator, baselines(simulator), Panel(users=10))
+    save_record(tmp_path / "a", Record(about={"env": "a"}, sessions=played))
+    record = read_record(tmp_path / "a")
+    assert record.about == {"env": "a"}
+    assert list(record.sessions) == list(played)
+    for name, sessions in record.sessions.items():
+        assert list(sessions.totals) == list(played[name].totals)
+        for total, values in sessions.totals.items():
+            assert torch.equal(values, played[name].totals[total])
+        assert torch.equal(sessions.length, played[name].length)
+        assert torch.equal(sessions.exposure, played[name].exposure)
+
+
+def test_record_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="there is no record"):
+        read_record(tmp_path / "none")
+    (tmp_path / "text").write_text("hello, I am no record")
+    with pytest.raises(Failure, match="is broken"):
+        read_record(tmp_path / "text")
