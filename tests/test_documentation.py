@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents import AGENTS
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHORT = ["--steps", "2048", "--num-users", "64", "--eval-users", "20"]
 
 
@@ -99,3 +101,13 @@ def test_every_command_in_the_pages_is_one_of_the_verbs(page: Path) -> None:
     in_code = re.findall(r"(?:`|^)slatelab ([a-z]+)", page.read_text(), re.MULTILINE)
     prose = {"answers"}  # a line of prose that begins with the project's name
     assert set(in_code) - prose <= set(VERBS)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_has_a_page_that_says_what_it_is_and_how_to_train_it(agent: str) -> None:
+    page = (ROOT / "docs" / "agents" / f"{agent}.md").read_text()
+    assert page.startswith(f"# {agent}\n")
+    assert re.search(rf"slatelab train .*--agent {agent}\b", page)
+    for part in ("**When.**", "**Equation.**", "**Logs**", "**Settings**"):
+        assert part in page, part
+    assert f"(agents/{agent}.md)" in (ROOT / "docs" / "agents.md").read_text()

@@ -189,8 +189,7 @@ def test_draws_of_thompson_sampling_have_the_posteriors_mean_and_spread() -> Non
     agent.update(make_step(OBSERVED, SHOWN, REWARDS))
     users = 20_000
     pairs = agent.features(
-        {key: value[:1].repeat(users, 1, 1)[:, 0] for key, value in {"user": OBSERVED["user"].unsqueeze(1)}.items()}
-        | {"candidates": OBSERVED["candidates"][:1].expand(users, -1, -1)}
+        {"user": OBSERVED["user"][:1].expand(users, -1), "candidates": OBSERVED["candidates"][:1].expand(users, -1, -1)}
     )
     drawn_BM = agent.index(pairs).double()
     rows_MW = pairs.rows()[0]
@@ -212,14 +211,15 @@ def test_users_have_draws_of_their_own() -> None:
 def test_the_posterior_narrows_as_the_root_of_the_observations(name: str) -> None:
     generator, agent = torch.Generator().manual_seed(0), make_agent(name, make_spec(user=2, item=2, candidates=5))
     world = Linear(seed=3, users=100)
-    spreads = []
+    spreads, shares = [], []
     for _ in range(40):
         observation = world.observe()
-        slate_BK = random_slate(100, 6, 1, generator)
+        slate_BK, sigma = random_slate(100, 6, 1, generator), float(agent.deviation)
         spreads.append(float(agent.update(world.step(observation, slate_BK))["train/uncertainty"]))
+        shares.append(spreads[-1] / sigma)
     assert spreads[39] < spreads[9] < spreads[1]
-    # Of 900 and of 3,900 observations.
-    assert spreads[39] / spreads[9] == pytest.approx(math.sqrt(900 / 3900), rel=0.1)
+    # After 900 and after 3,900 observations.
+    assert shares[39] / shares[9] == pytest.approx(math.sqrt(900 / 3900), rel=0.1)
 
 
 class Linear:

@@ -113,7 +113,7 @@ def test_wide_vectors_are_projected_and_the_cosine_stays_exact() -> None:
     kept = (pairs.items[..., :16].double() * pairs.pieces[:, :1]).sum(dim=2)
     projected = observation["candidates"].double() @ features.projections["items"]
     profile = observation["user"][:, :60].double() @ features.projections["items"]
-    torch.testing.assert_close(kept, (projected @ profile.unsqueeze(2)).squeeze(2))
+    torch.testing.assert_close(kept, (projected @ profile.unsqueeze(2)).squeeze(2), atol=1e-5, rtol=1e-5)
 
 
 def test_projections_keep_inner_products_in_the_mean() -> None:
