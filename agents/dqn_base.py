@@ -135,7 +135,7 @@ class SlateValueAgent:
 
     def _choose(self, observation: Observation, explore: bool) -> Tensor:
         """Return the slates of highest value by the online network, (B, K), before any is drawn at random."""
-        return self.values.best(self.learner.network, observation)[0]
+        return self.values.best(self.learner.acting(explore), observation)[0]
 
     def _worth(self, observation: Observation, slate_BK: Tensor) -> Tensor:
         """Return V of states for which the online network chooses this slate, (B,)."""
@@ -230,7 +230,7 @@ class SlateValueAgent:
             ValueError: it is another agent's.
         """
         names = ("steps", "generator", *self._names(tensors))
-        check_names(tensors, names, ("network", "optimizer", "target", "rollout"))
+        check_names(tensors, names, ("network", "averaged", "optimizer", "target", "rollout"))
         self.learner.load_state_dict(tensors)
         load_module("target", self.target, tensors)
         self._value_B = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.dqn_base import SlateValueAgent, SlateValueSettings
+from agents.dqn_users import KnownUser
 from agents.layers import Embedding, LayerNorm, Linear
 from agents.learner import Learner
 from agents.networks import Inputs
@@ -69,7 +70,7 @@ class SlateNetwork(nn.Module):
         V_k is the same for all k unless slots differ. All but w and b is worked out once for each item.
 
     Args:
-        user_width: U.
+        users: what is known of users, U numbers.
         item_width: features of an item.
         num_items: size of the id table, 0 for none.
         slots: K where they differ, else 1.
@@ -81,7 +82,7 @@ class SlateNetwork(nn.Module):
     def __init__(
         self,
         *,
-        user_width: int,
+        users: KnownUser,
         item_width: int,
         num_items: int,
         slots: int,
@@ -90,8 +91,8 @@ class SlateNetwork(nn.Module):
         streams: Streams,
     ) -> None:
         super().__init__()
-        self.slots, self.hidden = slots, hidden
-        self.user_hidden, self.user_out = Linear(user_width, hidden, streams), Linear(hidden, hidden, streams)
+        self.users, self.slots, self.hidden = users, slots, hidden
+        self.user_hidden, self.user_out = Linear(users.width, hidden, streams), Linear(hidden, hidden, streams)
         self.item_hidden = Linear(item_width + (embedding if num_items else 0), hidden, streams)
         self.item_out = Linear(hidden, slots * hidden, streams)
         self.user_norm, self.item_norm, self.norm = (LayerNorm(hidden, streams) for _ in range(3))
@@ -100,7 +101,8 @@ class SlateNetwork(nn.Module):
 
     def forward(self, row: Tensors, incidence_AX: Tensor) -> Tensor:
         """Return the value (B, A) of slates made of a row's items: ``user``, ``features`` and ``ids`` where read."""
-        user_B1H = self.user_out(torch.relu(self.user_norm(self.user_hidden(row["user"])))).unsqueeze(1)
+        known_BU = self.users(row["user"])
+        user_B1H = self.user_out(torch.relu(self.user_norm(self.user_hidden(known_BU)))).unsqueeze(1)
         features_BMF = row["features"]
         if self.embedding is not None:
             features_BMF = torch.cat([features_BMF, self.embedding(row["ids"])], dim=-1)
@@ -188,8 +190,8 @@ class FullSlate(SlateValueAgent):
         streams = Streams(seed, device)
         learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         inputs = learner.inputs
-        learner.network = SlateNetwork(
-            user_width=inputs.user_width,
+        network = SlateNetwork(
+            users=KnownUser(inputs, settings, streams),
             item_width=inputs.item_width,
             num_items=spec.num_items if inputs.has_ids else 0,
             slots=spec.slate_size if settings.ordered else 1,
@@ -197,5 +199,5 @@ class FullSlate(SlateValueAgent):
             embedding=settings.embedding,
             streams=streams,
         )
-        learner.optimizer = torch.optim.Adam(learner.network.parameters(), lr=settings.learning_rate, fused=True)
+        learner.use(network)
         super().__init__(spec, settings, learner, WholeSlates(spec, inputs, settings.ordered, device), num_users)

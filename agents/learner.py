@@ -101,22 +101,28 @@ class Learner:
         self.settings, self.num_steps, self.streams = settings, num_steps, streams
         self.num_candidates = spec.num_candidates
         self.inputs = Inputs(spec, history=settings.history != "none")
-        self.network = build_network(
-            settings.network,
-            spec,
-            self.inputs,
-            num_heads=num_heads,
-            num_state_heads=num_state_heads,
-            hidden=settings.hidden,
-            embedding=settings.embedding,
-            streams=streams,
-            history=settings.history,
-        )
-        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
-            self.network.parameters(), lr=settings.learning_rate, fused=True
-        )
-        self.averaged = copy.deepcopy(self.network).requires_grad_(False) if settings.average else None
         self.steps, self.descents = 0, 0
+        self.use(
+            build_network(
+                settings.network,
+                spec,
+                self.inputs,
+                num_heads=num_heads,
+                num_state_heads=num_state_heads,
+                hidden=settings.hidden,
+                embedding=settings.embedding,
+                streams=streams,
+                history=settings.history,
+            )
+        )
+
+    def use(self, network: torch.nn.Module) -> None:
+        """Learn the weights of this network, if it is to be another than one of `NETWORKS`; before the first step."""
+        self.network = network
+        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(
+            network.parameters(), lr=self.settings.learning_rate, fused=True
+        )
+        self.averaged = copy.deepcopy(network).requires_grad_(False) if self.settings.average else None
 
     @property
     def device(self) -> torch.device:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from agents.streams import Streams
-from envs.choice import mask_out
+from envs.interface import mask_out
 from envs.slates import top_k
 
 

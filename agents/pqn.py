@@ -75,20 +75,20 @@ class PQN:
         self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         self.learner.optimizer = torch.optim.RAdam(self.learner.network.parameters(), lr=settings.learning_rate)
         self.values = ItemValues(spec, self.learner.inputs, dueling=False)
-        self.collector = ReturnCollector(self.learner, lambda observation: self._best(observation)[1], self.values.row)
+        self.collector = ReturnCollector(self.learner, self._value, self.values.row)
         self._value_B: Tensor | None = None
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the slates of the K highest values, (B, K)."""
-        slate_BK, value_B = self._best(observation)
+        slate_BK, value_B = self.values.best(self.learner.acting(explore), observation)
         if not explore:
             return slate_BK
         self._value_B = value_B
         return self.learner.explore(slate_BK)
 
-    def _best(self, observation: Observation) -> tuple[Tensor, Tensor]:
-        """Return the slate of highest value (B, K), and its value (B,)."""
-        return self.values.best(self.learner.network, observation)
+    def _value(self, observation: Observation) -> Tensor:
+        """Return the value of the best slate, (B,)."""
+        return self.values.best(self.learner.network, observation)[1]
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
@@ -121,7 +121,7 @@ class PQN:
         Raises:
             ValueError: it is another agent's.
         """
-        check_names(tensors, ("steps", "generator"), ("network", "optimizer", "rollout"))
+        check_names(tensors, ("steps", "generator"), ("network", "averaged", "optimizer", "rollout"))
         self.learner.load_state_dict(tensors)
         self._value_B = None
         self.collector.load_state_dict(below("rollout", tensors))

@@ -28,11 +28,12 @@ class ReinforceSettings(PolicySettings):
 
 
 def credit(clicks_BK: Tensor) -> Tensor:
-    """Return the share of a step's return that each shown item answers for, (B, K).
+    """Return the share of a step's return that each shown item answers for, (B, K); a step's shares sum to one.
 
-    A clicked item answers for all of it. Without a click nobody stands out, and each of the K items answers for 1/K.
+    Clicked items answer for it in equal parts; without a click nobody stands out, and all items do.
     """
-    return torch.where(clicks_BK.any(dim=1, keepdim=True), clicks_BK, 1.0 / clicks_BK.shape[1])
+    number_B1 = clicks_BK.sum(dim=1, keepdim=True)
+    return torch.where(number_B1 > 0, clicks_BK / number_B1.clamp(min=1), 1.0 / clicks_BK.shape[1])
 
 
 class Reinforce(PolicyAgent):

@@ -10,8 +10,7 @@ from torch.nn.functional import normalize, one_hot
 from agents.clusters import kmeans, nearest
 from agents.similarity import profile_cosines
 from agents.state import above, below, check_names, to_device
-from envs.choice import mask_out
-from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream, take_candidates
+from envs.interface import Metric, Observation, Spec, Tensors, Transition, mask_out, restore_stream, take_candidates
 
 SAMPLE = 4096
 """Candidates that a step of the warm-up keeps."""

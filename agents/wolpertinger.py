@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.dqn_base import SlateValueAgent, SlateValueSettings
+from agents.dqn_users import KnownUser
 from agents.layers import LayerNorm, Linear
 from agents.learner import Learner
 from agents.networks import Inputs
@@ -48,24 +49,24 @@ class Actor(nn.Module):
         a_k = middle + half-width * MLP_k(user), each feature by itself.
 
     Args:
-        user_width: U.
+        users: what is known of users, U numbers.
         item_width: D.
         slate_size: K.
         hidden: width of both hidden layers.
         streams: source of the first weights; the rows of a seed meet its own.
     """
 
-    def __init__(self, *, user_width: int, item_width: int, slate_size: int, hidden: int, streams: Streams) -> None:
+    def __init__(self, *, users: KnownUser, item_width: int, slate_size: int, hidden: int, streams: Streams) -> None:
         super().__init__()
-        self.slate_size = slate_size
-        self.hidden_1, self.hidden_2 = Linear(user_width, hidden, streams), Linear(hidden, hidden, streams)
+        self.users, self.slate_size = users, slate_size
+        self.hidden_1, self.hidden_2 = Linear(users.width, hidden, streams), Linear(hidden, hidden, streams)
         self.norm_1, self.norm_2 = (LayerNorm(hidden, streams) for _ in range(2))
         # Not from zero: the slots would point at one place, get one gradient, and never part.
         self.out = Linear(hidden, slate_size * item_width, streams, gain=0.3)
 
     def forward(self, user_BU: Tensor, low_BD: Tensor, high_BD: Tensor) -> Tensor:
         """Return proto-actions (B, K, D), given the lowest and the highest features on offer, (B, D) each."""
-        hidden = torch.relu(self.norm_1(self.hidden_1(user_BU)))
+        hidden = torch.relu(self.norm_1(self.hidden_1(self.users(user_BU))))
         hidden = torch.relu(self.norm_2(self.hidden_2(hidden)))
         direction_BKD: Tensor = self.out(hidden).view(len(user_BU), self.slate_size, -1)
         middle_B1D, half_B1D = ((high_BD + low_BD) / 2).unsqueeze(1), ((high_BD - low_BD) / 2).unsqueeze(1)
@@ -234,14 +235,13 @@ class Wolpertinger(SlateValueAgent):
         streams = Streams(seed, device)
         learner = Learner(bare, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         actor = Actor(
-            user_width=learner.inputs.user_width,
+            users=KnownUser(learner.inputs, settings, streams),
             item_width=learner.inputs.item_width,
             slate_size=spec.slate_size,
             hidden=settings.hidden,
             streams=streams,
         )
-        learner.network = ActorCritic(actor, learner.network)
-        learner.optimizer = torch.optim.Adam(learner.network.parameters(), lr=settings.learning_rate, fused=True)
+        learner.use(ActorCritic(actor, learner.network))
         self.nearest = NearestItems(bare, learner.inputs, settings.neighbours, settings.distance)
         super().__init__(spec, settings, learner, self.nearest, num_users)
 
@@ -253,7 +253,7 @@ class Wolpertinger(SlateValueAgent):
             candidates_BMD = observation["candidates"]
             shape = (len(candidates_BMD), self.spec.slate_size, candidates_BMD.shape[-1])
             noise_BKD = scale * self.learner.streams.normal(*shape)
-        return self.nearest.choose(self.learner.network, observation, noise_BKD)[0]
+        return self.nearest.choose(self.learner.acting(explore), observation, noise_BKD)[0]
 
     def _further_losses(self, batch: Tensors) -> Tensors:
         """Return the actor's loss: minus the value that the critic gives its proto-actions."""

@@ -9,7 +9,7 @@ from torch.nn.functional import embedding
 from encoders.errors import UsageError
 from encoders.index import CosineIndex
 from encoders.registry import unknown_name
-from envs.choice import mask_out
+from envs.interface import mask_out
 
 SourceName = Literal["random", "cosine", "cosine_explore", "all"]
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)

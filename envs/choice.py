@@ -20,6 +20,7 @@ from encoders.errors import UsageError
 from encoders.registry import unknown_name
 from envs import click_models
 from envs.choice_parameters import ChoiceParameters
+from envs.interface import mask_out
 
 __all__ = [
     "CHOICE_MODELS",
@@ -27,7 +28,6 @@ __all__ = [
     "ChoiceModel",
     "ChoiceParameters",
     "check_choice",
-    "mask_out",
     "multinomial_logit",
     "multinomial_proportional",
     "sample_choice",
@@ -96,11 +96,6 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
     cumulative_BC = probabilities_BC.cumsum(dim=1)
     threshold_B1 = (uniform_B * cumulative_BC[:, -1]).unsqueeze(1)
     return (cumulative_BC <= threshold_B1).sum(dim=1).clamp(max=probabilities_BC.shape[1] - 1)
-
-
-def mask_out(values: Tensor, excluded: Tensor) -> Tensor:
-    """Return ``values`` with ``-inf`` where ``excluded``: the one place that writes it."""
-    return values.masked_fill(excluded, -torch.inf)
 
 
 Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag, normalize, one_hot, pad
 
 from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
-from envs.choice import CHOICE_MODELS, mask_out
+from envs.choice import CHOICE_MODELS
 from envs.features import TextFeatures
 from envs.feed_catalog import generate_catalog
 from envs.feed_policies import hand_rule, myopic_oracle, near_oracle
 from envs.feed_population import CREATOR_CODE, FeedUsers, Posts
 from envs.feed_settings import FeedMyopicSettings, FeedSettings
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
 from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
 
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from envs.choice import CHOICE_MODELS, mask_out
+from envs.choice import CHOICE_MODELS
 from envs.interest_exploration import InterestExploration, myopic_oracle
 from envs.interest_settings import InterestExplorationHardSettings
-from envs.interface import Policy, Tensors, repeats
+from envs.interface import Policy, Tensors, mask_out, repeats
 from envs.simulator import Anchor, Outcome, State
 from envs.slates import top_k
 

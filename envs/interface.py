@@ -108,6 +108,11 @@ def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:
     return values_BM.gather(1, index)
 
 
+def mask_out(values: Tensor, excluded: Tensor) -> Tensor:
+    """Return ``values`` with ``-inf`` where ``excluded``: the one place that writes it."""
+    return values.masked_fill(excluded, -torch.inf)
+
+
 def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
     """Go on with a saved random stream.
 

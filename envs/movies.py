@@ -12,9 +12,9 @@ from torch.nn.functional import embedding, embedding_bag, normalize
 
 from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
 from envs.catalog import DataSet, with_min_ratings
-from envs.choice import CHOICE_MODELS, mask_out
+from envs.choice import CHOICE_MODELS
 from envs.fitted import FittedUsers
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
 from envs.movielens import load_movielens
 from envs.movies_settings import MoviesMyopicSettings, MoviesSettings
 from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device

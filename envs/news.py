@@ -13,9 +13,9 @@ from torch.nn.functional import embedding, embedding_bag, normalize, pad
 
 from encoders.errors import UsageError
 from envs.candidates import inner_products
-from envs.choice import CHOICE_MODELS, mask_out
+from envs.choice import CHOICE_MODELS
 from envs.features import TextFeatures
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
 from envs.news_catalog import WEEK, generate_catalog, generate_personas
 from envs.news_items import NUM_TIMES, NewsItems, NewsUsers
 from envs.news_offer import NewsOffer

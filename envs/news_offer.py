@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from envs.candidates import CandidateSource, forget_when_exhausted
-from envs.choice import mask_out
+from envs.interface import mask_out
 from envs.news_items import NewsItems
 from envs.news_settings import NewsSettings
 from envs.simulator import State

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag, normalize, pad
 
 from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
-from envs.choice import CHOICE_MODELS, mask_out
+from envs.choice import CHOICE_MODELS
 from envs.features import TextFeatures
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
 from envs.shop_catalog import generate_catalog, generate_personas
 from envs.shop_items import ShopItems, ShopUsers, by_kind
 from envs.shop_needs import NeedEvents, moved_needs

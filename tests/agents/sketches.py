@@ -112,7 +112,9 @@ def agent_class(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def build(name: str, spec: Spec, *, num_users: int = 16, num_steps: int = 40, seed: int | list[int] = 0, **settings: Any) -> Agent:
+def build(
+    name: str, spec: Spec, *, num_users: int = 16, num_steps: int = 40, seed: int | list[int] = 0, **settings: Any
+) -> Agent:
     """Build an agent of the table with quick settings."""
     cls = agent_class(name)
     known = {field.name for field in dataclasses.fields(cls.Settings)}

@@ -327,7 +327,6 @@ BAD: dict[str, list[Any]] = {
     "cap": [0],
     "topics": [0],
     "warmup": [0],
-    "epochs": [0],
     "entropy": [-1.0],
     "value_weight": [-1.0],
     "clip": [0.0],

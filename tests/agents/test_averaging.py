@@ -51,7 +51,7 @@ def test_slates_are_made_with_the_mean_only_without_exploration() -> None:
     assert not any(name.startswith("averaged") for name in plain.state_dict())
 
 
-@pytest.mark.parametrize("name", ["slateq", "dqn", "pqn", "reinforce", "actor_critic"])
+@pytest.mark.parametrize("name", ["slateq", "dqn", "dqn_slate", "pqn", "wolpertinger", "reinforce", "actor_critic"])
 def test_an_agent_acts_with_the_mean_of_its_weights(name: str) -> None:
     agent = build(name, SPEC, average=0.5)
     Loop(SPEC).steps(agent, 12)

@@ -84,10 +84,10 @@ def test_inner_products_and_lengths_are_those_of_the_features_written_down(
 
 
 def test_lengths_are_right_where_the_model_is_sure_though_the_matrix_is_not() -> None:
-    """A user feature that is always 1 cannot be told from the constant: 1e7 rows leave their difference open."""
-    spec = make_spec(3, 2, popularity=False, budget=False)
-    observation = observe(spec) | {"user": torch.tensor([[0.6, 0.8, 1.0]]).expand(6, -1)}
-    pairs = make_features(spec)(observation)
+    """One-hot features add up to the constant: 1e7 rows leave open how much of the reward is whose."""
+    spec = make_spec(3, 3, popularity=False, budget=False)
+    one_hot = torch.eye(3)[torch.tensor([0, 1, 2, 0])]
+    pairs = make_features(spec)(observe(spec) | {"candidates": one_hot.expand(6, -1, -1)})
     rows_NW = pairs.rows().flatten(0, 1)
     gram_WW = torch.eye(rows_NW.shape[1], dtype=torch.float64) + 1e7 * rows_NW.T @ rows_NW
     matrix_WW = torch.linalg.inv(gram_WW)

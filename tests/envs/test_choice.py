@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.choice import mask_out, multinomial_logit, sample_choice
+from envs.choice import multinomial_logit, sample_choice
+from envs.interface import mask_out
 
 
 def test_multinomial_logit_of_hand_computed_weights() -> None:
