@@ -17,8 +17,7 @@ class ActorCriticSettings(PolicySettings):
 
     epochs: int = 4
     """Passes over the rollout in each update."""
-    learning_rate: float = 1e-3
-    clip: float = 0.2
+    clip: float = 0.5
     """How far the chance of a slate may move from what it was when it was drawn, as a share of it."""
 
     def __post_init__(self) -> None:

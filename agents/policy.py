@@ -38,7 +38,7 @@ class PolicySettings:
     """Passes over the rollout in each update."""
     minibatch: int = 1024
     """User-steps in one gradient step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     """Adam's step size at first; it falls to 0 on a straight line."""
     network: str = "two_tower"
     """What scores the candidates: ``two_tower``, ``feature_heads`` or ``action_in``."""

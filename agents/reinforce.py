@@ -40,10 +40,10 @@ class Reinforce(PolicyAgent):
     """Make the items more likely that the user clicked and that paid, over the session, more than was expected.
 
     Equation:
-        sum over credited items i of w_i lambda_K(i) A grad log pi(i | s), with pi the softmax over the candidates,
-        lambda_K = K (1 - pi)^(K - 1), w = min(pi / beta, c), beta = 1 - (1 - pi_old)^K the chance that i was shown, and
-        A = G - V(s); minus the loss of V, plus the entropy of pi. Where pi = pi_old this is A grad log alpha, with
-        alpha = 1 - (1 - pi)^K. A clicked item has the credit 1; without a click each item has 1/K.
+        sum over shown items i of c_i w_i lambda_K(i) A grad log pi(i | s), with pi the softmax over the candidates,
+        lambda_K = K (1 - pi)^(K - 1), w = min(pi / beta, cap), beta = 1 - (1 - pi_old)^K the chance that i was shown,
+        and A = G - V(s); minus the loss of V, plus the entropy of pi. Where pi = pi_old this is c_i A grad log alpha,
+        with alpha = 1 - (1 - pi)^K. Of n clicked items each has the credit c_i = 1/n; without a click each item 1/K.
     Source:
         Chen et al. 2019, arXiv 1812.02353, equations 6 to 8; REINFORCE with a baseline, Williams 1992.
     Deviation:

@@ -13,7 +13,7 @@ from agents.layers import LayerNorm, Linear
 from agents.learner import Learner
 from agents.networks import Inputs
 from agents.streams import Streams
-from envs.interface import Metric, Observation, Spec, Tensors, take_candidates
+from envs.interface import Metric, Observation, Spec, Tensors, mask_out, take_candidates
 from envs.slates import top_k
 
 DISTANCES = ("cosine", "euclidean")
@@ -185,14 +185,16 @@ class NearestItems:
             protos_BKD = protos_BKD + noise_BKD * ((high_BD - low_BD) / 2).unsqueeze(1)
         protos_BKD = protos_BKD.clamp(low_BD.unsqueeze(1), high_BD.unsqueeze(1))
         near_BKM = nearness(protos_BKD, candidates_BMD, self.distance)
-        slate_BK, values = torch.empty(len(user_BU), 0, dtype=torch.int64, device=user_BU.device), []
+        taken_BM = torch.zeros_like(near_BKM[:, 0], dtype=torch.bool)
+        slots, values = [], []
         for slot, count in enumerate(self.counts):
-            places_BN = top_k(near_BKM[:, slot].scatter(1, slate_BK, -torch.inf), count)
+            places_BN = top_k(mask_out(near_BKM[:, slot], taken_BM), count)
             q_BN = network.q(user_BU, take_candidates(candidates_BMD, places_BN))
             value_B1, choice_B1 = q_BN.max(dim=1, keepdim=True)
-            slate_BK = torch.cat([slate_BK, places_BN.gather(1, choice_B1)], dim=1)
+            slots.append(places_BN.gather(1, choice_B1))
             values.append(value_B1)
-        return slate_BK, torch.cat(values, dim=1).mean(dim=1)
+            taken_BM = taken_BM.scatter(1, slots[-1], True)
+        return torch.cat(slots, dim=1), torch.cat(values, dim=1).mean(dim=1)
 
 
 class Wolpertinger(SlateValueAgent):
@@ -265,3 +267,19 @@ class Wolpertinger(SlateValueAgent):
         protos_BKD.register_hook(lambda gradient: inverted(gradient, places_BKD, low_BD, high_BD))
         value_B = network.q(batch["user"], protos_BKD, hold=True).mean(dim=1)
         return {"train/actor_loss": -self.learner.mean(value_B)}
+
+    def state_dict(self) -> Tensors:
+        """Return what every such agent does, and the value of a slate with noise that was shown but not learnt from."""
+        if self._value_B is None:
+            return super().state_dict()
+        return super().state_dict() | {"pending.value": self._value_B.view(len(self.learner.streams), -1)}
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is another agent's.
+        """
+        super().load_state_dict({name: value for name, value in tensors.items() if name != "pending.value"})
+        pending = tensors.get("pending.value")
+        self._value_B = None if pending is None else pending.flatten().to(self.learner.device)

@@ -212,7 +212,7 @@ def played(clicks: list[float], advantage: float, old: list[float]) -> Tensors:
 
 def test_credit_goes_to_what_was_clicked_or_in_parts_to_all_that_was_shown() -> None:
     clicks_BK = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 1.0]])
-    expected = torch.tensor([[0.0, 1.0, 0.0], [1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, 1.0]])
+    expected = torch.tensor([[0.0, 1.0, 0.0], [1 / 3, 1 / 3, 1 / 3], [0.5, 0.0, 0.5]])
     torch.testing.assert_close(credit(clicks_BK), expected)
 
 
@@ -249,7 +249,7 @@ def test_a_weight_that_is_cut_counts_only_where_there_is_credit() -> None:
 
 def test_on_its_own_slates_the_step_is_that_of_the_log_chance_to_be_shown() -> None:
     log_pi_BK = torch.tensor([[0.3, 0.6]]).log().requires_grad_()
-    loss_B, _ = reinforce().policy_loss(played([1.0, 1.0], 2.0, old=[0.3, 0.6]), log_pi_BK)
+    loss_B, _ = reinforce().policy_loss(played([1.0, 1.0], 4.0, old=[0.3, 0.6]), log_pi_BK)
     (ours,) = torch.autograd.grad(loss_B.sum(), log_pi_BK)
     (exact,) = torch.autograd.grad(-2.0 * log_shown_chance(log_pi_BK, 2).sum(), log_pi_BK)
     torch.testing.assert_close(ours, exact)
