@@ -17,6 +17,7 @@ class ActorCriticSettings(PolicySettings):
 
     epochs: int = 4
     """Passes over the rollout in each update."""
+    entropy: float = 0.05
     clip: float = 0.5
     """How far the chance of a slate may move from what it was when it was drawn, as a share of it."""
 
