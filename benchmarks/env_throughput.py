@@ -18,8 +18,12 @@ from typing import Any, NamedTuple
 from json_lines import Worker
 from workers import default_peers_dir, start_peers, use_one_core
 
-FEWER_PAGE_FAULTS = {"MALLOC_TRIM_THRESHOLD_": str(2**29), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-USERS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 65_536)
+FEWER_PAGE_FAULTS = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**29),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
+USERS = (1, 4, 16, 64, 256, 1_024, 4_096, 16_384, 32_768, 65_536)
 FILM_USERS = (1, 64, 512, 2_048)
 CATALOGUES = (1_000, 10_000, 100_000)
 CATALOGUE_USERS = 256

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag, normalize, pad
 
+from envs.boredom_memory import ClickMemory, marks
 from envs.boredom_mixtures import number_ends, sparse_directions
 from envs.boredom_policies import hand_rule, myopic_oracle, near_oracle
 from envs.boredom_settings import BoredomRerankSettings, BoredomSettings
@@ -20,6 +21,31 @@ from envs.slates import top_k
 
 LIKED_DECAY, CLICKS_DECAY = 0.95, 0.8
 """A step, of the traces in ``user``: of item vectors, of clicks."""
+
+
+class _Numbers(NamedTuple):
+    """Numbers of the equations as tensors: of a Python number each operation would make one first."""
+
+    zero: Tensor
+    one: Tensor
+    items: Tensor
+    threshold: Tensor
+    duration: Tensor
+    slots: Tensor
+    offset: Tensor
+    slope: Tensor
+    liked_decay: Tensor
+    liked_share: Tensor
+    clicks_decay: Tensor
+    clicks_share: Tensor
+
+
+def _numbers(settings: BoredomSettings, device: torch.device) -> _Numbers:
+    slots = settings.slate_size
+    whole = settings.boredom_threshold, settings.boredom_duration
+    traces = LIKED_DECAY, (1 - LIKED_DECAY) / slots, CLICKS_DECAY, (1 - CLICKS_DECAY) / slots
+    numbers = map(float, (*whole, slots, settings.offset, settings.slope, *traces))
+    return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 1.0, settings.num_items, *numbers)))
 
 
 class Boredom:
@@ -114,7 +140,10 @@ class Boredom:
         self._topics = pad(self.topics, (0, 1))
         self._longest: Tensor = self.items.norm(dim=1).max()
         self._ids = torch.arange(settings.num_items, device=self.device)
-        self._places = torch.arange(settings.boredom_memory, device=self.device)
+        self._memory = ClickMemory(settings, self.device)
+        self._ones_D1 = torch.ones(settings.num_topics, 1, device=self.device)
+        self._ones_K = torch.ones(settings.slate_size, device=self.device)
+        self._numbers = _numbers(settings, self.device)
         self._number_ends = number_ends(*settings.user_topics, settings.num_topics).to(self.device)
         topics = self.topics.tolist()
         self._titles = np.array([f"item {item}, topic {topic}" for item, topic in enumerate(topics)], dtype=object)
@@ -154,8 +183,7 @@ class Boredom:
             "taste": taste_BD,
             "boredom": torch.zeros_like(taste_BD),
             "recent": torch.zeros_like(taste_BD),
-            "recent_topics": torch.zeros(number, settings.boredom_memory, dtype=torch.int64, device=self.device),
-            "recent_ages": torch.full((number, settings.boredom_memory), settings.boredom_window, device=self.device),
+            **self._memory.empty(number),
             "liked": torch.zeros_like(taste_BD),
             "seen": torch.zeros_like(taste_BD),
             "clicks": torch.zeros(number, 1, device=self.device),
@@ -172,84 +200,63 @@ class Boredom:
         """Return what is left of the taste under boredom, (B, D)."""
         boredom_BD = state["boredom"]
         if self.settings.boredom_type == "churn_and_return":
-            boredom_BD = boredom_BD.sum(dim=1, keepdim=True)
-        return state["taste"] * (boredom_BD == 0)
+            boredom_BD = boredom_BD @ self._ones_D1
+        return state["taste"] * marks(torch.eq, boredom_BD, self._numbers.zero)
 
     def logits(self, match: Tensor) -> Tensor:
         """Return the log odds of relevance of inner products of taste and item, in their shape."""
-        return self.settings.slope * (match / self._longest - self.settings.offset)
+        return self._numbers.slope * (match / self._longest - self._numbers.offset)
 
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user click what is relevant, and tire."""
-        settings = self.settings
+        settings, numbers = self.settings, self._numbers
         empty_BK = repeats(slate_BK)
-        shown_BK = self._item_ids(state, slate_BK).masked_fill(empty_BK, settings.num_items)
+        shown_BK = torch.where(empty_BK, numbers.items, self._item_ids(state, slate_BK))
         items_BKD = embedding(shown_BK, self._items)
         match_BK = torch.bmm(items_BKD, self.current_taste(state).unsqueeze(2)).squeeze(2)
         logits_BK = self.logits(match_BK)
         no_click_B = torch.zeros_like(logits_BK[:, 0])
-        clicked_BK = self._clicks(logits_BK, no_click_B, empty_BK, noise["choice"], settings.choice)
+        click_BK = self._clicks(logits_BK, no_click_B, empty_BK, noise["choice"], settings.choice).float()
+        above_BK = click_BK.cumsum(dim=1)
+        number_B1 = above_BK[:, -1:].contiguous()
 
-        click_BK, filled_BK = clicked_BK.float(), (~empty_BK).float()
         # Far cheaper than products of the (B, K, D) items; an empty slot shows a row of zeros.
         clicked_BD = embedding_bag(shown_BK, self._items, mode="sum", per_sample_weights=click_BK)
         seen_BD = embedding_bag(shown_BK, self._items, mode="sum")
-        number_B1 = click_BK.sum(dim=1, keepdim=True)
-        topics_BL, ages_BL = self._remember(state, clicked_BK, self._topics.take(shown_BK))
-        recent_BD = self._counted(topics_BL, ages_BL)
-        share = (1 - LIKED_DECAY) / settings.slate_size
-        response_BK2 = torch.stack([click_BK, click_BK], dim=2)
+        memory = self._memory.after(state, click_BK, above_BK, self._topics.take(shown_BK))
+        recent_BD = self._memory.counted(memory)
+        # Click and reward, which are the same.
+        response_BK2 = torch.view_as_real(torch.complex(click_BK, click_BK))
         advanced = {
             "taste": self._influenced(state["taste"], clicked_BD, number_B1),
             "boredom": self._bored(state["boredom"], recent_BD),
             "recent": recent_BD,
-            "recent_topics": topics_BL,
-            "recent_ages": ages_BL,
-            "liked": LIKED_DECAY * state["liked"] + share * clicked_BD,
-            "seen": LIKED_DECAY * state["seen"] + share * seen_BD,
-            "clicks": CLICKS_DECAY * state["clicks"] + (1 - CLICKS_DECAY) / settings.slate_size * number_B1,
-            "steps": state["steps"] + 1,
+            **memory,
+            "liked": numbers.liked_decay * state["liked"] + numbers.liked_share * clicked_BD,
+            "seen": numbers.liked_decay * state["seen"] + numbers.liked_share * seen_BD,
+            "clicks": numbers.clicks_decay * state["clicks"] + numbers.clicks_share * number_B1,
+            "steps": state["steps"] + numbers.one,
             "slate_items": items_BKD,
             "response": response_BK2,
             **self._offer(noise),
         }
-        reward_B, filled_B = number_B1[:, 0], filled_BK.sum(dim=1)
+        filled_BK = (~empty_BK).float()
+        filled_B = filled_BK @ self._ones_K
         metrics = {
             "relevance": (torch.sigmoid(logits_BK) * filled_BK).sum(dim=1) / filled_B,
-            "bored": (state["boredom"].sum(dim=1) > 0).float(),
-            "repeats": settings.slate_size - filled_B,
+            "bored": (state["boredom"] @ self._ones_D1).squeeze(1).clamp(max=1),
+            "repeats": numbers.slots - filled_B,
         }
+        reward_B = number_B1.squeeze(1)
         left_B = torch.zeros_like(reward_B, dtype=torch.bool)
         return advanced, Outcome(response=response_BK2, reward=reward_B, left=left_B, metrics=metrics)
 
-    def _remember(self, state: State, clicked_BK: Tensor, topics_BK: Tensor) -> tuple[Tensor, Tensor]:
-        """Return topics and ages (B, L) of the latest clicks, newest first; an age of the window or more is no click.
-
-        The lower of two clicks of one slate counts as the newer.
-        """
-        settings, places_L = self.settings, self._places
-        memory = settings.boredom_memory
-        below_BK = clicked_BK.flip(1).cumsum(dim=1).flip(1)
-        number_B1 = below_BK[:, :1]
-        # New clicks go to places 0, 1, ... from the bottom of the slate; what has no place goes to one that is cut off.
-        place_BK = torch.where(clicked_BK, below_BK - 1, memory).clamp(max=memory)
-        older_BL = places_L - number_B1
-        is_new_BL, older_BL = older_BL < 0, older_BL.clamp(min=0)
-        kept_BL = state["recent_topics"].gather(1, older_BL)
-        new_BL = torch.cat([kept_BL, kept_BL[:, :1]], dim=1).scatter(1, place_BK, topics_BK)[:, :memory]
-        ages_BL = (state["recent_ages"].gather(1, older_BL) + 1).masked_fill(is_new_BL, 0)
-        return torch.where(is_new_BL, new_BL, kept_BL), ages_BL
-
-    def _counted(self, topics_BL: Tensor, ages_BL: Tensor) -> Tensor:
-        """Return the recent clicks on each main topic, (B, D) float32."""
-        counts_BD = torch.zeros(len(topics_BL), self.settings.num_topics, device=self.device)
-        return counts_BD.scatter_add(1, topics_BL, (ages_BL < self.settings.boredom_window).float())
-
     def _bored(self, boredom_BD: Tensor, recent_BD: Tensor) -> Tensor:
         """Return the steps of boredom left; a topic that bores already is not made to bore for longer."""
-        left_BD = (boredom_BD - 1).clamp(min=0)
-        begins_BD = (recent_BD >= self.settings.boredom_threshold) & (left_BD == 0)
-        return left_BD.masked_fill(begins_BD, self.settings.boredom_duration)
+        numbers = self._numbers
+        left_BD = (boredom_BD - numbers.one).clamp(min=0)
+        begins_BD = marks(torch.ge, recent_BD, numbers.threshold) * marks(torch.eq, left_BD, numbers.zero)
+        return left_BD + numbers.duration * begins_BD
 
     def _influenced(self, taste_BD: Tensor, clicked_BD: Tensor, number_B1: Tensor) -> Tensor:
         """Return the taste after the mean of the clicked items has drawn it to itself."""
@@ -265,22 +272,17 @@ class Boredom:
         parts = [
             state["liked"],
             state["seen"],
-            (state["recent"] / settings.boredom_threshold).clamp(max=1),
+            (state["recent"] / self._numbers.threshold).clamp(max=1),
             state["clicks"],
             state["steps"] / self.time_limit,
         ]
         if settings.observe_state:
             parts += [self.current_taste(state), state["boredom"] / settings.boredom_duration]
         ids_BM = self.candidate_ids(state)
-        if "offer" in state:
-            candidates_BMD = embedding(ids_BM, self.items)
-        else:
-            # Copied once, not per user: whoever writes into what they see must not reach the catalogue.
-            ids_BM = self._ids.clone().expand_as(ids_BM)
-            candidates_BMD = self.items.clone().expand(len(ids_BM), -1, -1)
+        shared = "offer" not in state
         return {
             "user": torch.cat(parts, dim=1),
-            "candidates": candidates_BMD,
+            "candidates": self.items.expand(len(ids_BM), -1, -1) if shared else embedding(ids_BM, self.items),
             "candidate_ids": ids_BM,
             "response": state["response"],
             "slate_items": state["slate_items"],

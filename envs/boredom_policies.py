@@ -76,8 +76,10 @@ def near_oracle(simulator: "Boredom", state: State) -> Tensor:
 def _planned(simulator: "Boredom", state: State, relevance_BM: Tensor, forgotten_B1: Tensor) -> tuple[Tensor, Tensor]:
     """Return slates (B, K) and the clicks they are expected to bring (B, 1), if so many old clicks are forgotten."""
     settings, topics_BM = simulator.settings, simulator.topics[simulator.candidate_ids(state)]
-    threshold, places_L = settings.boredom_threshold, torch.arange(settings.boredom_memory, device=simulator.device)
-    counts_BL = (state["recent_ages"] + 1 < settings.boredom_window) & (places_L < len(places_L) - forgotten_B1)
+    threshold, places_L = settings.boredom_threshold, torch.arange(settings.boredom_memory + 1, device=simulator.device)
+    counts_BL = (state["recent_ages"] + 1 < settings.boredom_window) & (
+        places_L < settings.boredom_memory - forgotten_B1
+    )
     recent_BD = torch.zeros_like(state["recent"]).scatter_add(1, state["recent_topics"], counts_BL.float())
     last_BD1 = (threshold - 1 - recent_BD).clamp(min=0).long().unsqueeze(2)
     examined = [settings.choice.examination**rank for rank in range(settings.slate_size)]

@@ -3,19 +3,41 @@
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, pad
 
 from envs.choice import CHOICE_MODELS, sample_choice
 from envs.interest_settings import InterestEvolutionSettings
 from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import optimal_slate, top_k
+
+
+class _Numbers(NamedTuple):
+    """Numbers of the equations as tensors: of a Python number each operation would make one first."""
+
+    zero: Tensor
+    half: Tensor
+    one: Tensor
+    minus_one: Tensor
+    slots: Tensor
+    topics: Tensor
+    bonus: Tensor
+    no_click_penalty: Tensor
+    interest_step: Tensor
+    deviation: Tensor
+
+
+def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
+    deviation = settings.quality_deviation * math.sqrt(2)
+    sizes = settings.slate_size, settings.num_topics
+    rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation
+    return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 0.5, 1.0, -1.0, *sizes, *rates)))
 
 
 class InterestEvolution:
@@ -96,7 +118,14 @@ class InterestEvolution:
         self.mean_quality = torch.cat([below, above]).to(self.device)
         # The last row stands for a slot that shows nothing.
         self._topics = torch.eye(settings.num_topics + 1, settings.num_topics, device=self.device)
-        self._slots = torch.arange(settings.slate_size, device=self.device)
+        self._ones = torch.ones(settings.slate_size, device=self.device)
+        # Responses to a click on each slot, and to none, before anything but the click is filled in.
+        clicks = torch.eye(settings.slate_size + 1, settings.slate_size, device=self.device)
+        self._answers = pad(clicks.unsqueeze(2), (0, 4))
+        self._shares = torch.arange(settings.num_topics + 1, device=self.device) / settings.num_topics
+        self._shares[-1] = 0
+        self._numbers = _numbers(settings, self.device)
+        self._titles = np.array([f"topic {topic}" for topic in range(settings.num_topics)], dtype=object)
         self._chances = CHOICE_MODELS[settings.choice_model].chances
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
@@ -113,7 +142,8 @@ class InterestEvolution:
         """Draw choice, direction of the interest and the next videos."""
         size = (number, 2 + self.settings.num_candidates)
         uniform = torch.rand(size, generator=generator, device=self.device)
-        return {"choice": uniform[:, 0], "direction": uniform[:, 1], "videos": uniform[:, 2:]}
+        choice_B1, direction_B1, videos_BM = torch.split_with_sizes(uniform, (1, 1, size[1] - 2), dim=1)
+        return {"choice": choice_B1.squeeze(1), "direction": direction_B1, "videos": videos_BM}
 
     def start(self, users: Tensors, noise: Tensors) -> State:
         """Begin a session: full budget, nothing shown yet."""
@@ -128,39 +158,47 @@ class InterestEvolution:
 
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user watch one video of the slate or none, and change."""
-        settings = self.settings
+        settings, numbers = self.settings, self._numbers
         topics_BK, empty_BK = state["topics"].gather(1, slate_BK), repeats(slate_BK)
         interest_BK = state["interests"].gather(1, topics_BK)
         quality_BK = self.quality(topics_BK, state["ranks"].gather(1, slate_BK))
         no_click_B = torch.full_like(state["budget"], settings.no_click_mass)
-        choice_B = sample_choice(self._chances(interest_BK, no_click_B, empty_BK, settings.choice), noise["choice"])
-        clicked_B, slot_B1 = choice_B < settings.slate_size, choice_B.clamp(max=settings.slate_size - 1).unsqueeze(1)
+        chances_BC = self._chances(interest_BK, no_click_B, empty_BK, settings.choice)
+        choice_B = sample_choice(chances_BC, noise["choice"])
+        choice_B1 = choice_B.unsqueeze(1)
+        click_B1, slot_B1 = (choice_B1 < numbers.slots).float(), choice_B1.clamp(max=settings.slate_size - 1)
+        before_B1 = state["budget"].unsqueeze(1)
 
-        minutes_B = state["budget"].clamp(0, settings.document_length) * clicked_B
-        quality_B = quality_BK.gather(1, slot_B1)[:, 0] * clicked_B
-        cost_B = torch.where(clicked_B, minutes_B * (1 - settings.bonus * quality_B), settings.no_click_penalty)
-        budget_B = state["budget"] - cost_B
-        interest_B1 = self._moved(interest_BK.gather(1, slot_B1), clicked_B, noise["direction"])
+        minutes_B1 = before_B1.clamp(0, settings.document_length) * click_B1
+        quality_B1 = quality_BK.gather(1, slot_B1) * click_B1
+        watched_cost_B1 = minutes_B1 * (numbers.one - numbers.bonus * quality_B1)
+        # A click is 0 or 1, and chooses between the two.
+        cost_B1 = torch.lerp(numbers.no_click_penalty, watched_cost_B1, click_B1)
+        budget_B = (before_B1 - cost_B1).squeeze(1)
+        interest_B1 = self._moved(interest_BK.gather(1, slot_B1), click_B1, noise["direction"])
 
-        click_BK = choice_B.unsqueeze(1) == self._slots
-        minutes_BK, filled_BK = click_BK * minutes_B.unsqueeze(1), ~empty_BK
-        share_BK = topics_BK / settings.num_topics
-        columns = [click_BK.float(), minutes_BK, minutes_BK, quality_BK * filled_BK, share_BK * filled_BK]
-        response_BK5 = torch.stack(columns, dim=2)
+        shown_BK = torch.where(empty_BK, numbers.topics, topics_BK)
+        response_BK5 = self._answers.index_select(0, choice_B)
+        click_BK, reward_BK, watched_BK, seen_BK, share_BK = response_BK5.unbind(2)
+        torch.mul(click_BK, minutes_B1, out=reward_BK)
+        watched_BK.copy_(reward_BK)
+        torch.where(empty_BK, numbers.zero, quality_BK, out=seen_BK)
+        torch.take(self._shares, shown_BK, out=share_BK)
         advanced = {
             "interests": state["interests"].scatter(1, topics_BK.gather(1, slot_B1), interest_B1),
             "budget": budget_B,
-            "shown": topics_BK.masked_fill(empty_BK, settings.num_topics),
+            "shown": shown_BK,
             "response": response_BK5,
             **self._offer(noise["videos"]),
         }
-        metrics = {"quality": quality_B, "budget": budget_B, "repeats": empty_BK.sum(dim=1).float()}
-        return advanced, Outcome(response=response_BK5, reward=minutes_B, left=budget_B <= 0, metrics=metrics)
+        metrics = {"quality": quality_B1.squeeze(1), "budget": budget_B, "repeats": empty_BK.float() @ self._ones}
+        reward_B, left_B = minutes_B1.squeeze(1), budget_B <= numbers.zero
+        return advanced, Outcome(response=response_BK5, reward=reward_B, left=left_B, metrics=metrics)
 
     def quality(self, topics: Tensor, ranks: Tensor) -> Tensor:
         """Return the quality of videos by topic and rank in [0, 1) among the videos of the topic, in their shape."""
-        deviation = self.settings.quality_deviation * math.sqrt(2)
-        return self.mean_quality[topics] + deviation * torch.erfinv((2 * ranks - 1).clamp(-LAST_RANK, LAST_RANK))
+        centred = torch.add(self._numbers.minus_one, ranks, alpha=2).clamp(-LAST_RANK, LAST_RANK)
+        return self.mean_quality.take(topics) + self._numbers.deviation * centred.erfinv()
 
     @cached_property
     def watch_rate(self) -> float:
@@ -178,17 +216,18 @@ class InterestEvolution:
             low, high = (rate, high) if excess_B.mean() > 0 else (low, rate)
         return (low + high) / 2
 
-    def _moved(self, interest_B1: Tensor, clicked_B: Tensor, direction_B: Tensor) -> Tensor:
+    def _moved(self, interest_B1: Tensor, click_B1: Tensor, direction_B1: Tensor) -> Tensor:
         """Return the interest in the chosen topic after the step, (B, 1)."""
-        step_B1 = self.settings.interest_step * (1 - interest_B1.abs()) * (1 - interest_B1) * clicked_B.unsqueeze(1)
-        up_B1 = direction_B.unsqueeze(1) < (interest_B1 + 1) / 2
-        return (interest_B1 + torch.where(up_B1, step_B1, -step_B1)).clamp(-1, 1)
+        numbers = self._numbers
+        size_B1 = numbers.interest_step * (numbers.one - interest_B1.abs()) * (numbers.one - interest_B1)
+        # Below zero, that is up, with probability (interest + 1) / 2.
+        down_B1 = direction_B1 - torch.add(numbers.half, interest_B1, alpha=0.5)
+        return (interest_B1 - torch.copysign(size_B1 * click_B1, down_B1)).clamp(-1, 1)
 
     def _offer(self, uniform_BM: Tensor) -> Tensors:
         """Make a video of each uniform number: its whole part is the topic, the rest its rank in quality."""
-        videos_BM = uniform_BM * self.settings.num_topics
-        topics_BM = videos_BM.long()
-        return {"topics": topics_BM, "ranks": videos_BM - topics_BM}
+        videos_BM = uniform_BM * self._numbers.topics
+        return {"topics": videos_BM.long(), "ranks": videos_BM.frac()}
 
     def observe(self, state: State) -> Observation:
         """Return interests, topics on offer, the last slate and its response."""
@@ -227,7 +266,7 @@ class InterestEvolution:
 
     def titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.object_]:
         """Return names such as ``topic 7``, in the shape of ``item_ids``."""
-        return np.array([f"topic {topic}" for topic in range(self.settings.num_topics)], dtype=object)[item_ids]
+        return self._titles[item_ids]
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the (20, 20) one-hot topics."""

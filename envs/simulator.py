@@ -45,7 +45,9 @@ class Anchor(NamedTuple):
 class Simulator(Protocol):
     """Users, items and choice of one environment, for B users at once.
 
-    A state is a dict of tensors with leading axis B; functions never write into the state they are given.
+    A state is a dict of tensors with leading axis B; functions never write into the state they are given. What `start`
+    and `step` return is new, or was given to them, or is one entry that all rows share (stride 0); it is never a tensor
+    that the simulator keeps, because rows of new ones are replaced in place.
     """
 
     METRICS: ClassVar[tuple[Metric, ...]]

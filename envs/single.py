@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium.vector import AutoresetMode
 
 from encoders.errors import UsageError
@@ -34,7 +35,8 @@ class SlateEnv(gym.Env[Any, Any]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a session; ``options={"users": users}`` says with whom."""
         super().reset(seed=seed)
-        observation, info = self.vector.reset(seed=seed, options=options)
+        with torch.inference_mode():
+            observation, info = self.vector.reset(seed=seed, options=options)
         self._shown = "a new session begins"
         return _first(observation), _first(info)
 
@@ -46,9 +48,11 @@ class SlateEnv(gym.Env[Any, Any]):
             raise UsageError(f"the slate is no array of integers (slots,): {error}") from error
         if slate_K.shape != self.action_space.shape:
             raise UsageError(f"the slate has shape {slate_K.shape}, expected (slots,) = {self.action_space.shape}")
-        observation, reward, left, truncated, info = self.vector.step(slate_K[None])
+        with torch.inference_mode():
+            observation, reward, left, truncated, info = self.vector.step(slate_K[None])
         info = _first(info)
-        self._shown = _describe(info)
+        if self.render_mode is not None:
+            self._shown = _describe(info)
         return _first(observation), float(reward[0]), bool(left[0]), bool(truncated[0]), info
 
     def render(self) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 from encoders import index
 from encoders.errors import UsageError
 from envs.interface import Observation, Tensors, restore_stream
+from envs.memory import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
 from envs.simulator import Simulator, Split, State, check_split
 
 
@@ -22,9 +23,12 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     Autoreset is ``SAME_STEP`` (a session that ends is followed by another user's in the same step, with the last
     observation in ``info["final_obs"]``) or ``DISABLED`` (reset ended rows with ``options={"reset_mask": mask_B}``).
 
+    With tensors ``final_obs`` has all rows; those that go on hold what is observed anyway. On a CPU its entries are put
+    together when they are read.
+
     With tensors on a GPU a step never waits for the device: sessions begin in all rows and only those that are due are
-    taken, so that more noise is drawn than on a CPU, and ``final_obs`` is there at every step (rows that go on hold
-    what is observed anyway).
+    taken, so that more noise is drawn than on a CPU, and ``final_obs`` is there at every step. Nor does a reset with a
+    mask that is there already, unless it says whose sessions begin.
 
     What all users see alike, such as a whole catalogue on offer, is one entry shared by all rows (stride 0, read-only
     in numpy).
@@ -90,40 +94,49 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             entropy = seed if seed is not None else int(self.np_random.integers(2**63))
             self.generator.manual_seed(entropy)
             self._seeded = True
-        rows = self._rows_to_reset(options.get("reset_mask"))
-        if len(rows):
-            self._start(rows, self._tensors(options["users"]) if "users" in options else None)
-        return self._give(self.observation()), self._info({}, torch.zeros_like(self.steps_B, dtype=torch.bool))
+        mask_B = self._check_mask(options.get("reset_mask"))
+        users = self._tensors(options["users"]) if "users" in options else None
+        if mask_B is not None and users is None and self._lockstep and not index.may_look(mask_B.device):
+            self._start_where(mask_B)
+        else:
+            rows = self._all_rows() if mask_B is None else mask_B.nonzero().squeeze(1).to(self.simulator.device)
+            if len(rows):
+                self._start(rows, users, None)
+        assert self.state is not None
+        return self._observe(self.state), {}
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Show slates (B, K); positions outside the candidate set are refused, repeated ones are empty slots."""
         slate_BK = self._check_actions(actions)
         if self.state is None:
             raise UsageError("call reset() before step()")
+        shown_BK = self._shown(self.state, slate_BK)
         noise = self._draw_step()
-        shown_BK = self.simulator.candidate_ids(self.state).gather(1, slate_BK)
+        autoresets = self.autoreset_mode is AutoresetMode.SAME_STEP
+        lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
         self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
+        reward_B, left_B = outcome.reward, outcome.left
         self.steps_B = self.steps_B + 1
-        left_B = outcome.left
-        truncated_B = (self.steps_B >= self.simulator.time_limit) & ~left_B
-        last_B = left_B | truncated_B
-        info: dict[str, Any] = {"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}
-        info = self._apart(info)
-        observation = self.observation()
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._begin(last_B):
-            info["final_obs"] = observation
-            observation = self.observation()
-        info = self._info(info, last_B)
+        late_B = self.steps_B >= self.simulator.time_limit
+        truncated_B = late_B > left_B  # late, and the user has not left
+        info = self._give({"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}, self.state)
+        if not self.as_tensors:
+            info["titles"] = self.simulator.titles(info["slate_ids"])
+        if autoresets:
+            lent |= places({"reward": reward_B, "left": left_B})
+            observation = self._autoreset(late_B | left_B, lent, info)
+        else:
+            observation = self._observe(self.state)
         if self.as_tensors:
-            return observation, outcome.reward, left_B, truncated_B, info
-        reward_B = outcome.reward.double().cpu().numpy()
-        return self._give(observation), reward_B, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
+            return observation, reward_B, left_B, truncated_B, info
+        reward = reward_B.cpu().numpy().astype(np.float64)
+        return observation, reward, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
 
     def observation(self) -> Observation:
         """Return what the agents see now, as tensors; to write into them changes nothing here."""
         if self.state is None:
             raise UsageError("call reset() before observation()")
-        return self._apart(self.simulator.observe(self.state))
+        return apart(self.simulator.observe(self.state), self.state)
 
     def sample_users(self, number: int, seed: int, split: Split | None = None) -> Tensors:
         """Draw a panel of users for ``reset(options={"users": panel})``; the same seed draws the same panel."""
@@ -155,33 +168,48 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         restore_stream(self.generator, tensors["generator"])
         self._seeded = True
 
-    def _rows_to_reset(self, mask: Any) -> Tensor:
-        device = self.simulator.device
+    def _check_mask(self, mask: Any) -> Tensor | None:
         if mask is None:
-            return torch.arange(self.num_envs, device=device)
-        mask_B = torch.as_tensor(mask, device=device)
+            return None
+        mask_B = torch.as_tensor(mask)
         if mask_B.shape != (self.num_envs,) or mask_B.dtype != torch.bool:
             raise UsageError(f"reset_mask has to be {self.num_envs} booleans, one for each user")
         if self.state is None and not bool(mask_B.all()):
             raise UsageError("the first reset has to start every row; pass no reset_mask")
-        return mask_B.nonzero().squeeze(1)
+        return None if self.state is None else mask_B
 
-    def _begin(self, last_B: Tensor) -> bool:
-        """Begin sessions where the last ones ended; tell whether there may be such."""
-        if not self._lockstep:
-            rows = last_B.nonzero().squeeze(1)
-            if len(rows):
-                self._start(rows, None)
-            return len(rows) > 0
+    def _all_rows(self) -> Tensor:
+        return torch.arange(self.num_envs, device=self.simulator.device)
+
+    def _autoreset(self, last_B: Tensor, lent: set[int], info: dict[str, Any]) -> Any:
+        """Begin sessions where the last ones ended; return what is observed, and put the last observation in info."""
         assert self.state is not None
-        rows = torch.arange(self.num_envs, device=self.simulator.device)
-        started = self.simulator.start(self._draw_users(rows), self._draw_start(rows))
-        self.state = {name: _choose(last_B, started[name], value) for name, value in self.state.items()}
-        self.steps_B = self.steps_B.masked_fill(last_B, 0)
-        return True
+        if self._lockstep:
+            info["final_obs"] = self._observe(self.state)
+            self._start_where(last_B)
+            return self._observe(self.state)
+        rows = last_B.nonzero().squeeze(1)
+        if not len(rows):
+            return self._observe(self.state)
+        ended = self._observe(self.state if len(rows) == self.num_envs else take_rows(self.state, rows))
+        self._start(rows, None, lent)
+        observation = self._observe(self.state)
+        if self.as_tensors:
+            info["final_obs"] = ended if len(rows) == self.num_envs else LastObservation(observation, rows, ended)
+        else:
+            info |= {"final_obs": _rowwise(ended, rows, self.num_envs), "_final_obs": last_B.cpu().numpy()}
+        return observation
 
-    def _start(self, rows: Tensor, users: Tensors | None) -> None:
-        """Begin sessions in some rows."""
+    def _start_where(self, mask_B: Tensor) -> None:
+        """Begin sessions where the mask is set, without a look at it."""
+        assert self.state is not None
+        rows = self._all_rows()
+        started = self.simulator.start(self._draw_users(rows), self._draw_start(rows))
+        self.state = choose_rows(mask_B, started, self.state)
+        self.steps_B = self.steps_B.masked_fill(mask_B, 0)
+
+    def _start(self, rows: Tensor, users: Tensors | None, lent: set[int] | None) -> None:
+        """Begin sessions in some rows; what is lent of the state, None for all of it, is not written in place."""
         number = len(rows)
         if users is None:
             users = self._draw_users(rows)
@@ -192,10 +220,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         if self.state is None or number == self.num_envs:
             self.state = started
         else:
-            self.state = {
-                name: value if _same_memory(value, started[name]) else value.index_copy(0, rows, started[name])
-                for name, value in self.state.items()
-            }
+            self.state = replace_rows(self.state, rows, started, lent)
         self.steps_B = self.steps_B.index_fill(0, rows, 0)
 
     def _draw_step(self) -> Tensors:
@@ -221,81 +246,46 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")
         if slate_BK.is_floating_point() or slate_BK.is_complex() or slate_BK.dtype == torch.bool:
             raise UsageError(f"a slate holds integer positions in the candidate set, not {slate_BK.dtype}")
-        slate_BK = slate_BK.long()
+        slate_BK, device = slate_BK.long(), self.simulator.device
         # Slates that come from a GPU are not looked into: the step would have to wait for it.
-        if index.may_look(slate_BK.device) and bool(((slate_BK < 0) | (slate_BK >= spec.num_candidates)).any()):
-            raise UsageError(
-                f"a slate names a position outside the {spec.num_candidates} candidates; "
-                f"positions are 0 to {spec.num_candidates - 1}"
-            )
-        return slate_BK.to(self.simulator.device)
+        if slate_BK.device != device and index.may_look(slate_BK.device):
+            lowest, highest = torch.aminmax(slate_BK)
+            if int(lowest) < 0 or int(highest) >= spec.num_candidates:
+                raise self._outside()
+        return slate_BK.to(device)
 
-    def _apart(self, tensors: dict[str, Any]) -> dict[str, Any]:
-        """Copy what shares memory with state or catalogue, so that nobody can change them by writing into it.
+    def _shown(self, state: State, slate_BK: Tensor) -> Tensor:
+        """Return the items of slates; on a CPU this is where a position outside the candidate set is noticed."""
+        offered_BM = self.simulator.candidate_ids(state)
+        try:
+            return offered_BM.gather(1, slate_BK)
+        except RuntimeError as error:
+            if "out of bounds" not in str(error):
+                raise
+            raise self._outside() from error
 
-        An entry shared by all rows is copied once, not for each of them.
-        """
-        assert self.state is not None
-        owned = {value.untyped_storage().data_ptr() for value in self.state.values()}
-
-        def own(value: Tensor) -> Tensor:
-            if _is_shared(value):
-                return value[:1].clone().expand_as(value)
-            # An entry shared by all of a single row looks like any other view.
-            lent = value.untyped_storage().data_ptr() in owned or (len(value) == 1 and value._is_view())
-            return value.clone() if lent else value
-
-        return {name: own(value) for name, value in tensors.items()}
+    def _outside(self) -> UsageError:
+        number = self.simulator.spec.num_candidates
+        return UsageError(f"a slate names a position outside the {number} candidates; positions are 0 to {number - 1}")
 
     def _tensors(self, users: Any) -> Tensors:
         device = self.simulator.device
         return {name: torch.as_tensor(value, device=device) for name, value in users.items()}
 
-    def _give(self, observation: Observation) -> Any:
-        if self.as_tensors:
-            return observation
-        return {name: _array(value) for name, value in observation.items()}
+    def _observe(self, state: State) -> Any:
+        return self._give(self.simulator.observe(state), state)
 
-    def _info(self, info: dict[str, Any], last_B: Tensor) -> dict[str, Any]:
-        if self.as_tensors:
-            return info
-        given = {name: value.cpu().numpy() for name, value in info.items() if name != "final_obs"}
-        if "slate_ids" in given:
-            given["titles"] = self.simulator.titles(given["slate_ids"])
-        if "final_obs" in info:
-            last = last_B.cpu().numpy()
-            final = self._give(info["final_obs"])
-            rows = np.full(self.num_envs, None, dtype=object)
-            for row in last.nonzero()[0]:
-                rows[row] = {name: value[row] for name, value in final.items()}
-            given |= {"final_obs": rows, "_final_obs": last}
-        return given
+    def _give(self, tensors: Tensors, state: State) -> Any:
+        """Return what is the caller's own, as tensors or arrays."""
+        return apart(tensors, state) if self.as_tensors else arrays(tensors, state)
 
 
-def _is_shared(value: Tensor) -> bool:
-    """Tell whether all rows are one and the same memory."""
-    return len(value) > 1 and value.stride(0) == 0
-
-
-def _same_memory(one: Tensor, other: Tensor) -> bool:
-    """Tell whether a shared entry and the rows of another are the same memory, so that none can replace the other."""
-    rows_are_one = _is_shared(one) and (_is_shared(other) or len(other) == 1)
-    return rows_are_one and one.data_ptr() == other.data_ptr() and one[0].stride() == other[0].stride()
-
-
-def _choose(mask_B: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    """Return the rows of one where the mask is set, else those of the other."""
-    if _same_memory(one, other):
-        return one
-    return torch.where(mask_B.view(-1, *[1] * (one.dim() - 1)), one, other)
-
-
-def _array(value: Tensor) -> np.ndarray[Any, Any]:
-    """Return an entry as an array; one that all rows share stays so, and is read-only."""
-    if _is_shared(value):
-        return np.broadcast_to(value[0].cpu().numpy(), tuple(value.shape))
-    array: np.ndarray[Any, Any] = value.cpu().numpy()
-    return array
+def _rowwise(ended: dict[str, Any], rows: Tensor, number: int) -> np.ndarray[Any, Any]:
+    """Return Gymnasium's array of objects: for a row that ended a dict of its last observation, else None."""
+    rowwise = np.full(number, None, dtype=object)
+    for at, row in enumerate(rows.tolist()):
+        rowwise[row] = {name: value[at] for name, value in ended.items()}
+    return rowwise
 
 
 def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:

@@ -24,13 +24,16 @@ from stable_baselines3.common.env_checker import check_env as check_env_sb3
 from torch import Tensor
 
 import envs
+from encoders import index
 from encoders.errors import UsageError
 from encoders.registry import load_object
 from envs.interface import repeats
+from envs.memory import is_shared, places
 from envs.single import SlateEnv
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
 
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 MODES = [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 ALLOWED_BY_SB3 = ("It seems that your observation", "unconventional shape", "flatten")
 """SB3 warns of boxes that are neither vectors nor images; its default extractor flattens them."""
@@ -101,11 +104,16 @@ def trajectory(env: Any, seed: int | None, steps: int = 6) -> list[dict[str, Any
     return seen
 
 
+def on_host(value: Any) -> Any:
+    """Return an array or tensor as an array."""
+    return value.cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
 def assert_same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 0.0) -> None:
     """Compare named arrays or tensors, integers exactly."""
     assert set(one) == set(other)
     for name, value in one.items():
-        np.testing.assert_allclose(np.asarray(value), np.asarray(other[name]), 0, tolerance, err_msg=name)
+        np.testing.assert_allclose(on_host(value), on_host(other[name]), 0, tolerance, err_msg=name)
 
 
 def differ(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
@@ -123,15 +131,21 @@ def rows_of(tensors: dict[str, Tensor], row: int) -> dict[str, Tensor]:
     return {name: value[row : row + 1] for name, value in tensors.items()}
 
 
+def skip_lockstep(simulator: Any, as_tensors: bool) -> None:
+    """Skip what compares streams of noise: with tensors on a GPU more is drawn, see tests/envs/test_vector.py."""
+    if as_tensors and not index.may_look(simulator.device):
+        pytest.skip("in lockstep sessions begin in all rows")
+
+
 class EnvironmentConformance:
-    """The tests; a subclass says which environment."""
+    """The tests, on every device there is; a subclass says which environment."""
 
     env_id: ClassVar[str]
     simulator_path: ClassVar[str]
 
-    @pytest.fixture
-    def simulator(self, kernel: Callable[[str], Any]) -> Any:
-        return kernel(self.simulator_path)
+    @pytest.fixture(params=DEVICES)
+    def simulator(self, kernel: Callable[..., Any], request: pytest.FixtureRequest) -> Any:
+        return kernel(self.simulator_path, request.param)
 
     @pytest.fixture
     def short(self, simulator: Any) -> Any:
@@ -281,6 +295,7 @@ class EnvironmentConformance:
     def test_same_step_autoreset_gives_the_last_observation_of_a_run_without(
         self, simulator: Any, as_tensors: bool
     ) -> None:
+        skip_lockstep(simulator, as_tensors)
         same, plain = (make(simulator, 16, as_tensors=as_tensors, autoreset_mode=mode) for mode in MODES)
         same.reset(seed=5)
         plain.reset(seed=5)
@@ -312,7 +327,7 @@ class EnvironmentConformance:
         going = {name: np.asarray(value)[~ended] for name, value in observation.items()}
         assert_same(going, {name: np.asarray(value)[~ended] for name, value in expected.items()})
         assert not np.asarray(observation["response"])[ended].any()
-        assert (same.steps_B.numpy()[ended] == 0).all()
+        assert (on_host(same.steps_B)[ended] == 0).all()
 
     def test_time_truncates_and_does_not_terminate(self, short: Any) -> None:
         env = make(short, 32, autoreset_mode="DISABLED")
@@ -351,7 +366,7 @@ class EnvironmentConformance:
     # equal, to 1e-5 or to the bit
 
     def test_a_batch_of_one_equals_a_row_of_a_batch(self, simulator: Any) -> None:
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator(simulator.device).manual_seed(0)
         spec, batch = simulator.spec, 8
         users = simulator.sample_users(batch, "train", generator)
         noise = simulator.start_noise(batch, generator)
@@ -382,6 +397,7 @@ class EnvironmentConformance:
             assert info["titles"].shape == (simulator.spec.slate_size,)
 
     def test_tensors_and_arrays_are_the_same_numbers(self, simulator: Any) -> None:
+        skip_lockstep(simulator, as_tensors=True)
         arrays, tensors = make(simulator), make(simulator, as_tensors=True)
         arrays.reset(seed=2)
         tensors.reset(seed=2)
@@ -417,10 +433,50 @@ class EnvironmentConformance:
 
     # nobody's state is written into
 
+    def test_a_step_returns_new_memory_or_what_it_was_given(self, simulator: Any) -> None:
+        env = make(simulator, as_tensors=True)
+        env.reset(seed=0)
+        for slate_BK in slates(env, 3):
+            shown, state = slate_BK.to(simulator.device), env.state
+            assert state is not None
+            noise = simulator.step_noise(4, env.generator)
+            one, other = (simulator.step(state, shown, noise)[0] for _ in range(2))
+            given = places(state) | places(noise) | places({"slate": shown})
+            for name, value in one.items():
+                if not is_shared(value):
+                    assert places({name: value}) & places(other) <= given, name
+            begun = simulator.sample_users(4, "train", env.generator)
+            drawn = simulator.start_noise(4, env.generator)
+            one, other = (simulator.start(begun, drawn) for _ in range(2))
+            for name, value in one.items():
+                if not is_shared(value):
+                    assert places({name: value}) & places(other) <= places(begun) | places(drawn), name
+            env.step(shown)
+
+    def test_what_was_given_never_changes(self, simulator: Any) -> None:
+        env = make(simulator, 8, as_tensors=True)
+        panel = env.sample_users(8, seed=1)
+        observation, _ = env.reset(seed=0, options={"users": panel})
+        env.steps_B = torch.arange(8, device=simulator.device) * (simulator.time_limit // 8)
+        given = [panel, observation]
+        kept = [copied(panel), copied(observation)]
+        for slate_BK in slates(env, 12):
+            assert env.state is not None
+            observation, reward, left, truncated, info = env.step(slate_BK)
+            final = dict(info.pop("final_obs", {}))
+            numbers = {"reward": reward, "left": left, "truncated": truncated, "slate": slate_BK}
+            for tensors in (observation, numbers, info, final, env.state_dict()):
+                given.append(tensors)
+                kept.append(copied(tensors))
+            env.steps_B = env.steps_B + simulator.time_limit // 12
+        for tensors, before in zip(given, kept, strict=True):
+            assert_same(tensors, before)
+
     def test_a_step_does_not_write_into_the_state_it_is_given(self, simulator: Any) -> None:
         env = make(simulator, as_tensors=True)
         env.reset(seed=0)
         for slate_BK in slates(env, 4):
+            slate_BK = slate_BK.to(simulator.device)
             state, slate = env.state, slate_BK.clone()
             before = copied(state)
             noise = simulator.step_noise(4, env.generator)

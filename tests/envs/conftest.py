@@ -9,17 +9,17 @@ pytest.register_assert_rewrite("conformance")
 
 
 @pytest.fixture(scope="session")
-def kernel() -> Callable[[str], Any]:
-    """Return the simulator of an id, on the CPU, with the tiny encoder if it reads text."""
+def kernel() -> Callable[..., Any]:
+    """Return the simulator of an import path, on the CPU or another device, with the tiny encoder if it reads text."""
     from conformance import small_settings
 
     from envs import make_simulator
 
-    built: dict[str, Any] = {}
+    built: dict[tuple[str, str], Any] = {}
 
-    def of(simulator: str) -> Any:
-        if simulator not in built:
-            built[simulator] = make_simulator(simulator, "cpu", **small_settings(simulator))
-        return built[simulator]
+    def of(simulator: str, device: str = "cpu") -> Any:
+        if (simulator, device) not in built:
+            built[simulator, device] = make_simulator(simulator, device, **small_settings(simulator))
+        return built[simulator, device]
 
     return of

@@ -51,7 +51,7 @@ def one_user(interests: dict[int, float], budget: float, topics: list[int], rank
 
 def noise(choice: float, direction: float = 0.0) -> dict[str, Tensor]:
     """Return the noise of one step of one user."""
-    return {"choice": torch.tensor([choice]), "direction": torch.tensor([direction]), "videos": torch.zeros(1, 10)}
+    return {"choice": torch.tensor([choice]), "direction": torch.tensor([[direction]]), "videos": torch.zeros(1, 10)}
 
 
 def returns(simulator: Any, name: str, users: int) -> float:

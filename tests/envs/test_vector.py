@@ -1,7 +1,6 @@
-"""The vector environment: entries shared by all users are not copied for each, and a GPU is never waited for."""
+"""The vector environment in lockstep: a GPU is never waited for."""
 
 import copy
-import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conformance import assert_same, make, rows_of, slates, small_settings
+from conformance import DEVICES, assert_same, make, rows_of, slates
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,41 +16,7 @@ from toy import Toy, ToySettings
 
 import envs
 from encoders import index
-from envs.single import SlateEnv
 from envs.vector import SlateVectorEnv
-
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-SHARED = ("candidates", "candidate_ids", "popularity")
-
-
-class Shelf(Toy):
-    """The toy with its whole catalogue on offer, the same memory for every user, also in the state."""
-
-    def __init__(self, settings: ToySettings, device: str = "auto") -> None:
-        super().__init__(settings, device)
-        self.ids_N = torch.arange(len(self.bait_N), device=self.device)
-        self.features_ND = torch.cat([self.vectors_ND, self.bait_N.unsqueeze(1)], dim=1)
-
-    @property
-    def spec(self) -> Any:
-        number = len(self.bait_N)
-        whole = {"candidates": (number, self.features_ND.shape[1]), "candidate_ids": (number,), "popularity": (number,)}
-        return dataclasses.replace(super().spec, num_candidates=number, shapes={**super().spec.shapes, **whole})
-
-    def start(self, users: Any, noise: Any) -> Any:
-        return super().start(users, noise) | {"on_offer": self.ids_N.expand(len(users["taste"]), -1)}
-
-    def step(self, state: Any, slate_BK: Tensor, noise: Any) -> Any:
-        after, outcome = super().step(state, slate_BK, noise)
-        return after | {"on_offer": state["on_offer"]}, outcome
-
-    def observe(self, state: Any) -> Any:
-        number = len(state["taste"])
-        return super().observe(state) | {
-            "candidates": self.features_ND.expand(number, -1, -1),
-            "candidate_ids": state["on_offer"],
-            "popularity": self.bait_N.expand(number, -1),
-        }
 
 
 @pytest.fixture(params=DEVICES)
@@ -60,13 +25,11 @@ def device(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def on(device: str, kernel: Callable[[str], Any]) -> Callable[[str], Any]:
+def on(device: str, kernel: Callable[..., Any]) -> Callable[[str], Any]:
     """Return what builds the simulator of an id on the device, with sessions of three slates at most."""
 
     def of(env_id: str) -> Any:
-        path = envs.ENVIRONMENTS[env_id]
-        built = kernel(path) if device == "cpu" else envs.make_simulator(path, device, **small_settings(path))
-        limited = copy.copy(built)
+        limited = copy.copy(kernel(envs.ENVIRONMENTS[env_id], device))
         limited.time_limit = 3
         return limited
 
@@ -74,130 +37,9 @@ def on(device: str, kernel: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def shelf(device: str) -> Shelf:
-    return Shelf(ToySettings(time_limit=3, tiring=0.0), device)
-
-
-@pytest.fixture
 def lockstep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat a CPU as a GPU is."""
     monkeypatch.setattr(index, "may_look", lambda device: False)
-
-
-# Entries that all users share
-
-
-def _rows_are_one(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return value.stride(0) == 0
-    return value.strides[0] == 0 and np.shares_memory(value[0], value[-1]) and not value.flags.writeable
-
-
-@pytest.mark.parametrize("as_tensors", [False, True])
-def test_what_all_users_see_is_one_entry_at_every_step(shelf: Shelf, as_tensors: bool) -> None:
-    env = make(shelf, 5, as_tensors=as_tensors)
-    observation, _ = env.reset(seed=0)
-    for slate_BK in slates(env, 7):
-        assert all(_rows_are_one(observation[name]) for name in SHARED)
-        assert not _rows_are_one(observation["user"])
-        assert env.state is not None
-        assert env.state["on_offer"].stride(0) == 0
-        observation, *_, info = env.step(slate_BK.to(shelf.device) if as_tensors else slate_BK.numpy())
-        if as_tensors and "final_obs" in info:
-            assert all(_rows_are_one(info["final_obs"][name]) for name in SHARED)
-        elif "final_obs" in info:
-            final = [row for row in info["final_obs"] if row is not None]
-            assert np.shares_memory(final[0]["candidates"], final[-1]["candidates"])
-
-
-@pytest.mark.parametrize("name", SHARED)
-@pytest.mark.parametrize("num_envs", [1, 5])
-def test_shared_entries_hold_the_catalogue_for_every_user(shelf: Shelf, name: str, num_envs: int) -> None:
-    whole = {"candidates": shelf.features_ND, "candidate_ids": shelf.ids_N, "popularity": shelf.bait_N}[name]
-    env = make(shelf, num_envs)
-    observation, _ = env.reset(seed=0)
-    for slate_BK in slates(env, 4):
-        np.testing.assert_array_equal(observation[name], np.stack([whole.cpu().numpy()] * num_envs))
-        assert observation in env.observation_space
-        observation, *_ = env.step(slate_BK.numpy())
-
-
-def test_rows_that_are_reset_alone_leave_shared_entries_shared(shelf: Shelf) -> None:
-    env = make(shelf, 4, as_tensors=True, autoreset_mode="DISABLED")
-    env.reset(seed=0)
-    for mask in ([True, False, False, False], [True, True, False, True]):
-        observation, _ = env.reset(options={"reset_mask": np.array(mask)})
-        assert env.state is not None
-        assert env.state["on_offer"].stride(0) == 0
-        assert all(_rows_are_one(observation[name]) for name in SHARED)
-
-
-def test_a_shared_entry_that_a_new_session_does_not_share_is_replaced(device: str) -> None:
-    class Late(Shelf):
-        """All users see the items turned round after the first slate."""
-
-        def step(self, state: Any, slate_BK: Tensor, noise: Any) -> Any:
-            after, outcome = super().step(state, slate_BK, noise)
-            return after | {"on_offer": self.ids_N.flip(0).expand_as(state["on_offer"])}, outcome
-
-    late = Late(ToySettings(tiring=0.0), device)
-    env = make(late, 3, as_tensors=True, autoreset_mode="DISABLED")
-    env.reset(seed=0)
-    env.step(next(slates(env, 1)).to(late.device))
-    observation, _ = env.reset(options={"reset_mask": np.array([False, True, False])})
-    assert observation["candidate_ids"][:, 0].tolist() == [19, 0, 19]
-
-
-@pytest.mark.parametrize("num_envs", [1, 5])
-def test_nobody_reaches_the_catalogue_by_writing_into_what_they_see(shelf: Shelf, num_envs: int) -> None:
-    before = [tensor.clone() for tensor in (shelf.features_ND, shelf.ids_N, shelf.bait_N)]
-    env = make(shelf, num_envs, as_tensors=True)
-    observation, _ = env.reset(seed=0)
-    for slate_BK in slates(env, 4):
-        for value in observation.values():
-            value[0] = 7
-        observation, *_, info = env.step(slate_BK.to(shelf.device))
-        for value in info.get("final_obs", {}).values():
-            value[0] = 7
-    for tensor, kept in zip((shelf.features_ND, shelf.ids_N, shelf.bait_N), before, strict=True):
-        assert torch.equal(tensor, kept)
-
-
-def test_shared_arrays_refuse_to_be_written_and_a_single_users_are_their_own(shelf: Shelf) -> None:
-    observation, _ = make(shelf, 2).reset(seed=0)
-    with pytest.raises(ValueError, match="read-only"):
-        observation["candidates"][0] = 7
-    single = SlateEnv(shelf)
-    observation, _ = single.reset(seed=0)
-    observation["candidates"][:] = 7
-    assert not (shelf.features_ND == 7).any()
-    assert single.reset(seed=0)[0] in single.observation_space
-
-
-def test_a_view_of_the_state_is_copied_wherever_in_it_it_begins(device: str) -> None:
-    class Peephole(Toy):
-        """What is seen of a user is a view of the middle of the state."""
-
-        def observe(self, state: Any) -> Any:
-            return super().observe(state) | {"response": state["response"][:, :, :], "user": state["padded"][:, 1:]}
-
-        def start(self, users: Any, noise: Any) -> Any:
-            state = super().start(users, noise)
-            return state | {"padded": torch.nn.functional.pad(state["taste"], (1, 1))}
-
-    env = make(Peephole(ToySettings(), device), 3, as_tensors=True)
-    observation, _ = env.reset(seed=0)
-    observation["user"][:] = 7
-    assert env.state is not None
-    assert not (env.state["padded"] == 7).any()
-
-
-def test_the_batched_space_is_made_only_when_it_is_asked_for(shelf: Shelf) -> None:
-    env = make(shelf, 3)
-    env.reset(seed=0)
-    assert "observation_space" not in vars(env)
-    assert env.observation_space is env.observation_space
-    assert env.observation_space["candidates"].shape == (3, 20, 4)
 
 
 # Lockstep: what is done where the host must not wait
@@ -248,6 +90,31 @@ def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
+def test_without_lockstep_only_ended_sessions_are_drawn_anew_and_all_else_goes_on(
+    kernel: Callable[..., Any], env_id: str
+) -> None:
+    simulator = copy.copy(kernel(envs.ENVIRONMENTS[env_id]))
+    simulator.time_limit = 3
+    env, generator = make(simulator, 6, as_tensors=True), torch.Generator()
+    env.reset(seed=3)
+    env.steps_B = torch.tensor([0, 1, 2, 0, 1, 2])
+    for slate_BK in slates(env, 5):
+        assert env.state is not None
+        generator.set_state(env.generator.get_state())
+        before = {name: value.clone() for name, value in env.state.items()}
+        state, _ = simulator.step(before, slate_BK, simulator.step_noise(6, generator))
+        observation, _, left_B, truncated_B, info = env.step(slate_BK)
+        rows = (left_B | truncated_B).nonzero().squeeze(1)
+        assert len(rows)
+        users = simulator.sample_users(len(rows), "train", generator)
+        started = simulator.start(users, simulator.start_noise(len(rows), generator))
+        joined = {name: value.index_copy(0, rows, started[name]) for name, value in state.items()}
+        assert_same(env.state, joined)
+        assert_same(info["final_obs"], simulator.observe(state), 1e-6)
+        assert_same(observation, simulator.observe(joined))
+
+
+@pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
 def test_users_who_go_on_see_the_same_in_lockstep_or_not(
     kernel: Callable[[str], Any], env_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,15 +138,6 @@ def test_users_who_go_on_see_the_same_in_lockstep_or_not(
     assert_same(results[1][4], results[0][4])
     for name, value in results[0][0].items():
         assert torch.equal(results[1][0][name][going], value[going]), name
-
-
-def test_arrays_follow_the_same_contract_on_every_device(shelf: Shelf) -> None:
-    env = make(shelf, 2)
-    env.reset(seed=0)
-    assert "final_obs" not in env.step(next(slates(env, 1)).numpy())[4]
-    env.steps_B = env.steps_B + 1
-    info = env.step(next(slates(env, 1)).numpy())[4]
-    assert info["_final_obs"].tolist() == [True, True]
 
 
 class Guard(TorchDispatchMode):
@@ -351,6 +209,38 @@ def test_no_step_waits_for_the_device(on: Callable[[str], Any], env_id: str) -> 
     with never_waits(simulator.device):
         for slate_BK in shown:
             env.step(slate_BK)
+
+
+@pytest.mark.usefixtures("lockstep")
+@pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
+def test_a_mask_that_is_on_the_device_is_reset_without_waiting(on: Callable[[str], Any], env_id: str) -> None:
+    simulator = on(env_id)
+    env = make(simulator, 6, as_tensors=True, autoreset_mode="DISABLED")
+    env.reset(seed=0)
+    mask_B = torch.tensor([True, False, False, True, False, False], device=simulator.device)
+    shown = [slate_BK.to(simulator.device) for slate_BK in slates(env, 2)]
+    generator = torch.Generator(simulator.device)
+    for slate_BK in shown:
+        before, *_ = env.step(slate_BK)
+        generator.set_state(env.generator.get_state())
+        with never_waits(simulator.device):
+            after, _ = env.reset(options={"reset_mask": mask_B})
+        users = simulator.sample_users(6, "train", generator)
+        begun = simulator.observe(simulator.start(users, simulator.start_noise(6, generator)))
+        for name, value in after.items():
+            torch.testing.assert_close(value[mask_B], begun[name][mask_B], msg=name)
+            assert torch.equal(value[~mask_B], before[name][~mask_B]), name
+    assert env.steps_B.tolist() == [0, 2, 2, 0, 2, 2]
+
+
+@pytest.mark.usefixtures("lockstep")
+def test_in_lockstep_a_mask_may_say_whose_sessions_begin(device: str) -> None:
+    env = make(Toy(ToySettings(tiring=0.0), device), 4, as_tensors=True, autoreset_mode="DISABLED")
+    env.reset(seed=0)
+    panel = env.sample_users(2, seed=1)
+    for mask in (np.array([False, True, True, False]), torch.tensor([False, True, True, False], device=device)):
+        observation, _ = env.reset(options={"reset_mask": mask, "users": panel})
+        assert torch.equal(observation["user"][1:3, :3], panel["taste"])
 
 
 @pytest.mark.usefixtures("lockstep")
