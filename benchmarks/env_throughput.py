@@ -185,7 +185,7 @@ def main() -> None:
     with Worker("throughput_worker") as ours:
         print(f"ours: {ours.ask('versions')}")
     thresholds = " ".join(f"{name}={value}" for name, value in FEWER_PAGE_FAULTS.items())
-    print(f"ours, unless said otherwise, with {thresholds} (glibc keeps freed memory instead of faulting it in anew)")
+    print(f"ours, unless said otherwise, with {thresholds} (glibc keeps freed memory, in huge pages)")
     print("state + observation: bytes of their tensors, what users share counted once")
     print("peak growth: of the process' peak resident memory over that with one user, temporaries included")
     turns, seconds = options.turns, options.seconds
