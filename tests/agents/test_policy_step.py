@@ -1,5 +1,6 @@
 """What the policy agents learn from, by hand: advantages, the clipped objective, the top-K correction, credit."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -280,3 +281,32 @@ def test_entropy_is_rewarded(name: str) -> None:
     observation = make_observation(flat.spec, 200, torch.Generator().manual_seed(1))
     spread = [float(logits_of(agent, observation).std(dim=1).mean()) for agent in (flat, plain)]
     assert spread[0] < 0.5 * spread[1]
+
+
+@each_agent
+def test_slates_without_exploration_are_made_with_the_mean_of_the_weights(name: str) -> None:
+    agent = trained(name, learning_rate=0.05, average=0.9)
+    observation = make_observation(agent.spec, 50, torch.Generator().manual_seed(1))
+    mean_BM, latest_BM = (agent._read(observation, explore)[0] for explore in (False, True))
+    assert not torch.allclose(mean_BM, latest_BM)
+    assert torch.equal(agent.act(observation, explore=False), top_k(mean_BM, 2))
+    theirs = build(name, agent.spec, seed=3, average=0.9)
+    theirs.load_state_dict({key: value.clone() for key, value in agent.state_dict().items()})
+    assert torch.equal(theirs.act(observation, explore=False), top_k(mean_BM, 2))
+
+
+@each_agent
+def test_the_history_of_a_session_is_read_where_it_is_asked_for(name: str) -> None:
+    spec = make_spec()
+    spec = dataclasses.replace(spec, shapes={**spec.shapes, "history": (4, 7)})
+    agent: Any = build(name, spec, history="gru", history_length=3, rollout=1)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        observation = make_observation(spec, 16, generator) | {"history": torch.randn(16, 4, 7, generator=generator)}
+        transition, _ = make_transition(make_spec(), observation, agent.act(observation, explore=True), generator)
+        following = transition.next_observation | {"history": torch.zeros(16, 4, 7)}
+        agent.update(dataclasses.replace(transition, observation=observation, next_observation=following))
+    values = [
+        agent._read(observation | {"history": history})[1] for history in (torch.zeros(16, 4, 7), torch.ones(16, 4, 7))
+    ]
+    assert not torch.allclose(*values)
