@@ -1,11 +1,12 @@
 """Policies that do not learn: random, popularity, cosine."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from agents.similarity import profile_cosines
 from agents.state import check_names
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import random_slate, top_k
@@ -16,17 +17,17 @@ class NoSettings:
     """A policy without settings."""
 
 
-class _Fixed:
+class Fixed:
     """A policy that is what it is."""
 
-    Settings: ClassVar[type[NoSettings]] = NoSettings
+    Settings: ClassVar[type[Any]] = NoSettings
     METRICS: ClassVar[tuple[Metric, ...]] = ()
     NEEDS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
         spec: Spec,
-        settings: NoSettings,
+        settings: Any,
         *,
         device: torch.device,
         seed: int,
@@ -55,7 +56,7 @@ class _Fixed:
         restore_stream(self.generator, tensors["generator"])
 
 
-class Random(_Fixed):
+class Random(Fixed):
     """Show K candidates at random."""
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
@@ -64,7 +65,7 @@ class Random(_Fixed):
         return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
 
 
-class Popularity(_Fixed):
+class Popularity(Fixed):
     """Show the K most popular candidates."""
 
     NEEDS: ClassVar[tuple[str, ...]] = ("popularity",)
@@ -74,7 +75,7 @@ class Popularity(_Fixed):
         return top_k(observation["popularity"], self.spec.slate_size)
 
 
-class Cosine(_Fixed):
+class Cosine(Fixed):
     """Show the K candidates nearest to the user's profile: retrieval without learning.
 
     The profile is the first D entries of ``user``, in the space of the item features.
@@ -84,7 +85,4 @@ class Cosine(_Fixed):
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the K highest cosines of profile and candidate, (B, K)."""
-        candidates_BMD = observation["candidates"]
-        profile_BD = observation["user"][:, : candidates_BMD.shape[-1]]
-        cosine_BM = torch.cosine_similarity(profile_BD.unsqueeze(1), candidates_BMD, dim=-1)
-        return top_k(cosine_BM, self.spec.slate_size)
+        return top_k(profile_cosines(observation), self.spec.slate_size)

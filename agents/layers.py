@@ -83,5 +83,5 @@ class Embedding(nn.Module):
         if seeds == 1:
             return functional.embedding(ids, self.weight[0])
         starts = number * torch.arange(seeds, device=ids.device)
-        apart = ids.view(seeds, -1) + starts.unsqueeze(1)
+        apart = ids.reshape(seeds, -1) + starts.unsqueeze(1)
         return functional.embedding(apart.view(ids.shape), self.weight.flatten(0, 1))

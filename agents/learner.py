@@ -23,11 +23,9 @@ COUNTS = ("rollout", "minibatch", "hidden", "embedding", "history_length")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnerSettings:
-    """Settings of every gradient-trained agent."""
+class GradientSettings:
+    """Settings of every gradient-trained agent, however it explores and whatever it calls its discount."""
 
-    discount: float = 0.98
-    """Gamma in [0, 1]; 0 learns the myopic model, 1 suits sessions that end."""
     trace: float = 0.9
     """Lambda of the returns, in [0, 1]."""
     rollout: int = 8
@@ -35,7 +33,7 @@ class LearnerSettings:
     minibatch: int = 1024
     """User-steps in one gradient step."""
     learning_rate: float = 5e-3
-    """Adam's step size at first; it falls to 0 on a straight line."""
+    """Step size of the optimiser at first; it falls to 0 on a straight line."""
     network: str = "two_tower"
     """What scores the candidates: ``two_tower``, ``feature_heads`` or ``action_in``."""
     hidden: int = 128
@@ -54,13 +52,9 @@ class LearnerSettings:
     average: float = 0.0
     """Share that stays, at each gradient step, of the running mean of the weights which slates without exploration are
     made with; 0 uses the latest weights."""
-    exploration: EpsilonSchedule = field(default_factory=EpsilonSchedule)
-    """Share of random slates."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        if not 0 <= self.discount <= 1:
-            raise ValueError(f"discount is {self.discount}; it lies in [0, 1]")
         if not 0 <= self.trace <= 1:
             raise ValueError(f"trace is {self.trace}; it lies in [0, 1]")
         if not 0 <= self.average < 1:
@@ -74,6 +68,22 @@ class LearnerSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is above 0")
         if self.hidden < 2:
             raise ValueError(f"hidden is {self.hidden}; it is at least 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerSettings(GradientSettings):
+    """Settings of agents that learn values, with a discount and random slates to explore."""
+
+    discount: float = 0.98
+    """Gamma in [0, 1]; 0 learns the myopic model, 1 suits sessions that end."""
+    exploration: EpsilonSchedule = field(default_factory=EpsilonSchedule)
+    """Share of random slates."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        super().__post_init__()
+        if not 0 <= self.discount <= 1:
+            raise ValueError(f"discount is {self.discount}; it lies in [0, 1]")
 
 
 class Learner:

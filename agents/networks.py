@@ -13,7 +13,7 @@ from torch.nn import functional
 from agents.layers import Embedding, LayerNorm, Linear
 from agents.streams import Streams
 from agents.trackers import TRACKERS
-from envs.interface import Observation, Spec, take_candidates
+from envs.interface import Observation, Spec, is_shared, take_candidates
 
 
 class Inputs:
@@ -148,10 +148,24 @@ class TwoTower(nn.Module):
 
     def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the outputs (B, H, M) for every user's own candidates, and those for the state (B, S)."""
+        if is_shared(features_BMF) and (ids_BM is None or is_shared(ids_BM)):
+            return self._shared(user_BU, features_BMF, ids_BM)
         user_BHR, user_bias_BH, state_BS = self.users(user_BU)
         item_BMR, item_bias_BMH = self.items(features_BMF, ids_BM)
         product_BHM = torch.bmm(user_BHR, item_BMR.transpose(1, 2)) / self.rank**0.5
         return product_BHM + user_bias_BH.unsqueeze(2) + item_bias_BMH.transpose(1, 2), state_BS
+
+    def _shared(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return what `forward` does where all rows are offered the same: each seed encodes it once."""
+        user_BHR, user_bias_BH, state_BS = self.users(user_BU)
+        seeds = len(self.item_out.weight)
+        ids_SM = None if ids_BM is None else ids_BM[:1].expand(seeds, -1).contiguous()
+        item_SMR, item_bias_SMH = self.items(features_BMF[:1].expand(seeds, -1, -1), ids_SM)
+        flat_SXR = user_BHR.reshape(seeds, -1, self.rank) / self.rank**0.5
+        product_SXM = torch.bmm(flat_SXR, item_SMR.transpose(1, 2))
+        own_SBHM = product_SXM.view(seeds, -1, self.num_heads, product_SXM.shape[-1])
+        out_SBHM = own_SBHM + item_bias_SMH.transpose(1, 2).unsqueeze(1)
+        return out_SBHM.flatten(0, 1) + user_bias_BH.unsqueeze(2), state_BS
 
 
 class FeatureHeads(nn.Module):

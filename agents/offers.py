@@ -1,17 +1,12 @@
 """What was on offer, kept for learning: by row, or once where all users are offered the same."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from agents.networks import Inputs, TwoTower
+from agents.networks import Inputs
 from agents.state import above, below, to_device
 from agents.streams import Streams
-from envs.interface import Observation, Tensors
-
-
-def is_shared(value: Tensor) -> bool:
-    """Tell whether all rows are one and the same memory."""
-    return len(value) > 1 and value.stride(0) == 0
+from envs.interface import Observation, Tensors, is_shared
 
 
 def read_offer(inputs: Inputs, observation: Observation) -> Tensors:
@@ -23,27 +18,6 @@ def read_offer(inputs: Inputs, observation: Observation) -> Tensors:
     if not shared:
         return offer
     return {name: value.expand(len(observation[keys[0]]), *value.shape[1:]) for name, value in offer.items()}
-
-
-def score(network: nn.Module, user_BU: Tensor, offer: Tensors) -> tuple[Tensor, Tensor]:
-    """Return a network's outputs for every candidate (B, H, M) and for the state (B, S).
-
-    Two towers encode what all rows share once (for each seed), instead of once a row.
-    """
-    features, ids = offer["features"], offer.get("ids")
-    if not (isinstance(network, TwoTower) and is_shared(features) and (ids is None or is_shared(ids))):
-        outputs: tuple[Tensor, Tensor] = network(user_BU, features, None if ids is None else ids.contiguous())
-        return outputs
-    user_BHR, user_bias_BH, state_BS = network.users(user_BU)
-    seeds, heads = len(network.item_out.weight), network.num_heads
-    item_SMR, item_bias_SMH = network.items(
-        features[:1].expand(seeds, -1, -1), None if ids is None else ids[:1].expand(seeds, -1)
-    )
-    flat_SXR = user_BHR.reshape(seeds, -1, network.rank) / network.rank**0.5
-    product = torch.bmm(flat_SXR, item_SMR.transpose(1, 2))
-    bias_SHM = item_bias_SMH.transpose(1, 2).unsqueeze(1)
-    out_SBHM = product.view(seeds, -1, heads, product.shape[-1]) + bias_SHM
-    return out_SBHM.flatten(0, 1) + user_bias_BH.unsqueeze(2), state_BS
 
 
 class Offers:

@@ -3,15 +3,15 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.exploration import EpsilonSchedule
-from agents.learner import Learner, LearnerSettings
-from agents.offers import Offers, read_offer, score
+from agents.learner import GradientSettings, Learner, LearnerSettings
+from agents.offers import Offers, read_offer
 from agents.plackett_luce import entropy, sample_slate
 from agents.returns import ReturnCollector
 from agents.state import above, below, check_names
@@ -25,39 +25,15 @@ that without it nothing but rounding would move the network's biases, and Adam m
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicySettings:
+class PolicySettings(GradientSettings):
     """Settings of agents that learn a policy from their own rollouts."""
 
     gamma: float = 0.99
     """Discount of a step, in [0, 1]; not called discount, since a twin could not learn from another's slates."""
-    trace: float = 0.9
-    """Lambda of the returns and advantages, in [0, 1]."""
     rollout: int = 4
-    """Steps of all users between updates."""
+    learning_rate: float = 2e-3
     epochs: int = 1
     """Passes over the rollout in each update."""
-    minibatch: int = 1024
-    """User-steps in one gradient step."""
-    learning_rate: float = 2e-3
-    """Adam's step size at first; it falls to 0 on a straight line."""
-    network: str = "two_tower"
-    """What scores the candidates: ``two_tower``, ``feature_heads`` or ``action_in``."""
-    hidden: int = 128
-    """Width of the hidden layers."""
-    embedding: int = 16
-    """Width of the learnt embedding of an item's id, where ids are observed."""
-    history: str = "none"
-    """What is read of the session so far: ``none``, ``totals`` of its events, or also the last of them one by one by a
-    ``gru`` or by ``attention``."""
-    history_length: int = 16
-    """Events that are read one by one."""
-    reward_scale: float = 0.1
-    """Factor on rewards inside the learner, so that values are around 1."""
-    max_gradient_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-    average: float = 0.0
-    """Share that stays, at each gradient step, of the running mean of the weights which slates without exploration are
-    made with; 0 uses the latest weights."""
     entropy: float = 0.01
     """Weight of the entropy of the softmax over the candidates, in nats; it keeps slates varied."""
     value_weight: float = 0.5
@@ -65,6 +41,7 @@ class PolicySettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
+        super().__post_init__()
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; it lies in [0, 1]")
         if self.epochs < 1:
@@ -72,16 +49,12 @@ class PolicySettings:
         for name in ("entropy", "value_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
-        self.of_learner()
 
     def of_learner(self) -> LearnerSettings:
-        """Return those of a learner: the same under the same names, gamma as its discount, no random slates."""
-        own = {field.name for field in dataclasses.fields(self)}
-        same: dict[str, Any] = {
-            field.name: getattr(self, field.name) for field in dataclasses.fields(LearnerSettings) if field.name in own
-        }
+        """Return those of a learner: the shared ones, gamma as its discount, and no random slates."""
+        shared = {field.name: getattr(self, field.name) for field in dataclasses.fields(GradientSettings)}
         never = EpsilonSchedule(start=0.0, end=0.0)
-        return LearnerSettings(**same, discount=self.gamma, exploration=never)
+        return LearnerSettings(**shared, discount=self.gamma, exploration=never)
 
 
 class PolicyAgent:
@@ -156,7 +129,7 @@ class PolicyAgent:
         return self._score(network, inputs.user(observation), read_offer(inputs, observation))
 
     def _score(self, network: nn.Module, user_BU: Tensor, offer: Tensors) -> tuple[Tensor, Tensor]:
-        out_B1M, value_B1 = score(network, user_BU, offer)
+        out_B1M, value_B1 = network(user_BU, offer["features"], offer.get("ids"))
         return out_B1M[:, 0], value_B1[:, 0]
 
     def _row(self, observation: Observation, slate_BK: Tensor) -> Tensors:

@@ -1,12 +1,13 @@
 """Rules that rank by cosine and keep the slate diverse: maximal marginal relevance, and a cap on every topic."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
+from agents.baselines import Fixed
 from agents.clusters import kmeans, nearest
 from agents.similarity import profile_cosines
 from agents.state import above, below, check_names, to_device
@@ -29,7 +30,7 @@ class MMRSettings:
             raise ValueError(f"balance is {self.balance}; it lies in [0, 1]")
 
 
-class MMR:
+class MMR(Fixed):
     """Fill the slate with what is near to the profile and unlike what the slate already holds.
 
     Equation:
@@ -41,22 +42,8 @@ class MMR:
         None; the first item of lambda = 0, which the equation leaves open, is that of every other lambda.
     """
 
-    Settings: ClassVar[type[MMRSettings]] = MMRSettings
-    METRICS: ClassVar[tuple[Metric, ...]] = ()
+    Settings: ClassVar[type[Any]] = MMRSettings
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
-
-    def __init__(
-        self,
-        spec: Spec,
-        settings: MMRSettings,
-        *,
-        device: torch.device,
-        seed: int,
-        num_users: int,
-        num_steps: int,
-    ) -> None:
-        self.spec, self.settings = spec, settings
-        self.generator = torch.Generator(device).manual_seed(seed)
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the slates, (B, K), in the order in which they were filled."""
@@ -71,23 +58,6 @@ class MMR:
             slots.append(mask_out(score_BM, taken_BM).argmax(dim=1, keepdim=True))
             taken_BM = taken_BM.scatter(1, slots[-1], True)
         return torch.cat(slots, dim=1)
-
-    def update(self, transition: Transition) -> Tensors:
-        """Learn nothing."""
-        return {}
-
-    def state_dict(self) -> Tensors:
-        """Return the random stream, which is never drawn from."""
-        return {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on with a saved random stream.
-
-        Raises:
-            ValueError: it is a learner's.
-        """
-        check_names(tensors, ("generator",))
-        restore_stream(self.generator, tensors["generator"])
 
 
 @dataclass(frozen=True, kw_only=True)

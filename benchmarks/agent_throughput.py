@@ -181,7 +181,7 @@ def peer_policy(peer: stable_baselines3.DQN) -> Act:
 def mean_return(simulator: Simulator, act: Act, users: int, split: Any = "test") -> float:
     """Return the mean return of a policy over users of a split."""
     panel = Panel(users=users, split=split)
-    return float(play(simulator, draw_panel(simulator, panel), act, panel.seed).totals["reward"].mean())
+    return float(play(simulator, draw_panel(simulator, panel), act, panel.stream).totals["reward"].mean())
 
 
 def in_turns(trainers: Mapping[str, Trainer], turns: int, rounds: int) -> dict[str, float]:

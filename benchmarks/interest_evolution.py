@@ -82,7 +82,7 @@ def references(panel: Panel) -> None:
     run = resolve({"train": {"env": ENV, "device": "cpu"}})
     simulator = build_simulator(run)
     for name, policy in simulator.POLICIES.items():
-        returns_U = play(simulator, draw_panel(simulator, panel), reference_policy(simulator, policy), panel.seed)
+        returns_U = play(simulator, draw_panel(simulator, panel), reference_policy(simulator, policy), panel.stream)
         told = interval(returns_U.totals["reward"].numpy()[None])
         print(f"| {name.replace('_', ' ')} | {told} | | | | |", flush=True)
 
@@ -115,7 +115,7 @@ def returns(trainer: Trainer, runs: list[Any], panel: Panel) -> statistics.Float
     played = []
     for index, run in enumerate(runs):
         agent, simulator = OneSeed(trainer, index, run).agent, trainer.simulator
-        ended = play(simulator, draw_panel(simulator, panel), agent_policy(agent), panel.seed)
+        ended = play(simulator, draw_panel(simulator, panel), agent_policy(agent), panel.stream)
         played.append(ended.totals["reward"].numpy())
     return np.stack(played)
 

@@ -108,6 +108,11 @@ def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:
     return values_BM.gather(1, index)
 
 
+def is_shared(value: Tensor) -> bool:
+    """Tell whether all rows are one and the same memory."""
+    return value.shape[0] > 1 and value.stride(0) == 0
+
+
 def mask_out(values: Tensor, excluded: Tensor) -> Tensor:
     """Return ``values`` with ``-inf`` where ``excluded``: the one place that writes it."""
     return values.masked_fill(excluded, -torch.inf)

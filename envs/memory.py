@@ -11,12 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.interface import Tensors
-
-
-def is_shared(value: Tensor) -> bool:
-    """Tell whether all rows are one and the same memory."""
-    return value.shape[0] > 1 and value.stride(0) == 0
+from envs.interface import Tensors, is_shared
 
 
 def places(tensors: Tensors) -> set[int]:

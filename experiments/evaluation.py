@@ -15,6 +15,8 @@ from experiments.statistics import Estimate, Sample
 
 PANEL_SEED = 1_000_003
 """Draws the panel; the same for every run, so that the runs of two seeds meet the same test users."""
+SPLIT_STREAMS: Mapping[Split, int] = {"test": 0, "validation": 500_009, "train": 750_019}
+"""Added to a panel's seed for each split."""
 NO_GAP = 0.05
 """Oracles that differ by a smaller share of their return leave no way to go."""
 BASELINES: Mapping[str, Any] = {"random": Random, "popularity": Popularity, "cosine": Cosine}
@@ -30,6 +32,15 @@ class Panel:
     """Of which split."""
     seed: int = PANEL_SEED
     """Draws the users and the noise they meet."""
+
+    @property
+    def stream(self) -> int:
+        """Return the seed of this split's stream.
+
+        Many simulators draw all splits from one distribution: with one stream, validation users would be the test
+        users.
+        """
+        return self.seed + SPLIT_STREAMS[self.split]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +127,7 @@ def play_panel(
     for name, act in acts.items():
         report(name)
         # Drawn anew for each policy, from one seed: nobody can write into another's users.
-        played[name] = play(simulator, draw_panel(simulator, panel), act, panel.seed)
+        played[name] = play(simulator, draw_panel(simulator, panel), act, panel.stream)
     return played
 
 
@@ -124,7 +135,7 @@ def draw_panel(simulator: Simulator, panel: Panel) -> Any:
     """Draw the users of a panel."""
     import torch
 
-    generator = torch.Generator(simulator.device).manual_seed(panel.seed)
+    generator = torch.Generator(simulator.device).manual_seed(panel.stream)
     return simulator.sample_users(panel.users, panel.split, generator)
 
 

@@ -9,11 +9,11 @@ from sketches import build, make_observation, make_spec, make_transition
 from torch import Tensor
 
 from agents.networks import NETWORKS, Inputs, build_network
-from agents.offers import Offers, is_shared, read_offer, score
+from agents.offers import Offers, read_offer
 from agents.policy import PolicyAgent
 from agents.state import of_seed
 from agents.streams import Streams
-from envs.interface import Observation, Spec, Tensors
+from envs.interface import Observation, Spec, Tensors, is_shared
 
 KEYS = ("candidates", "candidate_ids", "popularity")
 
@@ -85,7 +85,8 @@ def test_shared_candidates_are_scored_as_copies_are(
     outputs = []
     for each in (seen, copy(seen)):
         net.zero_grad()
-        out, state = score(net, inputs.user(each), read_offer(inputs, each))
+        offer = read_offer(inputs, each)
+        out, state = net(inputs.user(each), offer["features"], offer.get("ids"))
         (out.square().sum() + state.sum()).backward()
         gradients = [weights.grad.clone() for weights in net.parameters() if weights.grad is not None]
         outputs.append([out.detach(), state.detach(), *gradients])

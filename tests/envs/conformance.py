@@ -27,8 +27,8 @@ import envs
 from encoders import index
 from encoders.errors import UsageError
 from encoders.registry import load_object
-from envs.interface import repeats
-from envs.memory import is_shared, places
+from envs.interface import is_shared, repeats
+from envs.memory import places
 from envs.single import SlateEnv
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv

@@ -6,9 +6,10 @@ import pytest
 import torch
 import toy
 
+import envs
 from encoders.errors import Failure
 from envs.interface import Observation
-from experiments.evaluation import Panel, baselines, evaluate, play_panel
+from experiments.evaluation import Panel, baselines, draw_panel, evaluate, play_panel
 from experiments.session_record import Record, read_record, save_record
 from experiments.sessions import Act, agent_policy
 
@@ -56,3 +57,16 @@ def test_record_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello, I am no record")
     with pytest.raises(Failure, match="is broken"):
         read_record(tmp_path / "text")
+
+
+def test_validation_users_are_not_the_test_users_even_where_all_splits_are_one_distribution() -> None:
+    cls = envs.simulator_class("slatelab/InterestEvolution-v0")
+    simulator = cls(cls.Settings(), device="cpu")
+    drawn = {split: draw_panel(simulator, Panel(users=50, split=split)) for split in ("train", "validation", "test")}
+    again = draw_panel(simulator, Panel(users=50, split="test"))
+    for name, value in drawn["test"].items():
+        assert torch.equal(again[name], value)
+    moved = [name for name, value in drawn["test"].items() if not torch.equal(drawn["validation"][name], value)]
+    assert moved
+    for name in moved:
+        assert not torch.equal(drawn["validation"][name], drawn["train"][name])
