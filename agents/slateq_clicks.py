@@ -1,0 +1,159 @@
+"""SlateQ where a user clicks several slots: a position-based choice model and a value of the set of clicks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agents.click_sets import ClickSets, SetValue
+from agents.learner import Learner, LearnerSettings
+from agents.returns import ReturnCollector
+from agents.state import above, below, check_names
+from agents.streams import Streams
+from envs.interface import Metric, Observation, Spec, Tensors, Transition
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlateQClicksSettings(LearnerSettings):
+    """Settings of SlateQ over sets of clicks."""
+
+    average: float = 0.99
+    """As in `LearnerSettings`."""
+    trace: float = 0.7
+    """Lambda of the returns, in [0, 1]."""
+    rollout: int = 16
+    """Steps of all users between updates."""
+    minibatch: int = 128
+    """User-steps in one gradient step: many small ones, since the value has cliffs to learn."""
+    learning_rate: float = 2e-3
+    """Adam's step size at first; it falls to 0 on a straight line."""
+    epochs: int = 2
+    """Times that each rollout is gone through."""
+    marks: int = 16
+    """Width of the mark that an item leaves in the set of clicks."""
+    choice_weight: float = 1.0
+    """Weight of the choice model's cross-entropy."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be."""
+        super().__post_init__()
+        for name in ("epochs", "marks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
+        if not self.choice_weight >= 0:
+            raise ValueError(f"choice_weight is {self.choice_weight}; it is at least 0")
+
+
+class SlateQClicks:
+    """Rank slates by the long-term value of all that the user will click in them.
+
+    Equation:
+        Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k).
+        F(s, C) of what was clicked moves towards the lambda-return, with V(s) = F at the expected clicks of the best
+        slate. With at most one click F(s, {i}) and F(s, {}) are SlateQ's Q(s, i) and its value of no click.
+    Source:
+        Ie et al. 2019, arXiv 1905.12767, for single clicks; without replay and target network as Gallici et al. 2024,
+        arXiv 2407.04811. Sets as sums: Zaheer et al. 2017, arXiv 1703.06114. Clicks by position: Craswell et al. 2008.
+    Deviation:
+        The paper decomposes a slate's value into values of single items, which cannot tell the fifth click on one topic
+        from the first. Slates are filled greedily, by the slope of F at the clicks expected so far.
+    """
+
+    Settings: ClassVar[type[SlateQClicksSettings]] = SlateQClicksSettings
+    NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
+    MANY_SEEDS: ClassVar[bool] = True
+    METRICS: ClassVar[tuple[Metric, ...]] = (
+        Metric("train/loss", "scaled reward squared", "lower", "Huber loss of the value of what the user clicked"),
+        Metric("train/choice_loss", "nats", "lower", "cross-entropy of the learnt clicks of a slate"),
+        Metric("train/value", "reward", "higher", "mean value of the planned slates"),
+        Metric("train/learning_rate", "", "neither", "Adam's step size"),
+        Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
+    )
+
+    def __init__(
+        self,
+        spec: Spec,
+        settings: SlateQClicksSettings,
+        *,
+        device: torch.device,
+        seed: int | Sequence[int],
+        num_users: int,
+        num_steps: int,
+    ) -> None:
+        self.spec, self.settings = spec, settings
+        streams = Streams(seed, device)
+        self.learner = Learner(
+            spec, settings, num_heads=1, num_state_heads=spec.slate_size, num_steps=num_steps, streams=streams
+        )
+        inputs = self.learner.inputs
+        value = SetValue(
+            inputs,
+            settings,
+            num_items=spec.num_items if inputs.has_ids else 0,
+            marks=settings.marks,
+            streams=streams,
+        )
+        self.learner.use(ClickSets(self.learner.network, value))
+        self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation, False)[1])
+        self._value_B: Tensor | None = None
+
+    def act(self, observation: Observation, explore: bool) -> Tensor:
+        """Return the planned slates, (B, K)."""
+        slate_BK, value_B = self._plan(observation, not explore)
+        if not explore:
+            return slate_BK
+        self._value_B = value_B
+        return self.learner.explore(slate_BK)
+
+    def _plan(self, observation: Observation, averaged: bool) -> tuple[Tensor, Tensor]:
+        """Return slates (B, K) and their values (B,)."""
+        network = self.learner.acting(not averaged)
+        user_BU, offer = self.learner.inputs.user(observation), self.learner.inputs(observation)
+        planned: tuple[Tensor, Tensor] = network.plan(user_BU, *offer, seeds=len(self.learner.streams))  # type: ignore[operator]
+        return planned
+
+    def update(self, transition: Transition) -> Tensors:
+        """Collect one step; learn when the rollout is full."""
+        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
+        value_B, self._value_B = self._value_B, None
+        rows = self.collector.add(transition, value_B)
+        self.learner.steps += 1
+        if rows is None:
+            return {}
+        epochs = range(self.settings.epochs)
+        losses = [self._descend(batch) for _ in epochs for batch in self.learner.minibatches(rows)]
+        value_loss, choice_loss = torch.stack(losses).mean(dim=0)
+        return {
+            "train/loss": value_loss,
+            "train/choice_loss": choice_loss,
+            "train/value": self.learner.mean(rows["value"]) / self.settings.reward_scale,
+            **self.learner.schedules(),
+        }
+
+    def _descend(self, batch: Tensors) -> Tensor:
+        """Take one gradient step; return the two losses."""
+        clicks_BK = batch["response"][..., 0]
+        logits_BK, value_B = self.learner.network(batch["user"], batch["features"], batch.get("ids"), clicks_BK)
+        cross_BK = functional.binary_cross_entropy_with_logits(logits_BK, clicks_BK, reduction="none")
+        choice_loss = self.learner.mean(cross_BK.sum(dim=1))
+        value_loss = self.learner.mean(functional.smooth_l1_loss(value_B, batch["target"], reduction="none"))
+        self.learner.descend(value_loss + self.settings.choice_weight * choice_loss)
+        return torch.stack([value_loss, choice_loss]).detach()
+
+    def state_dict(self) -> Tensors:
+        """Return weights, moments, the rollout so far, the step count and the random stream."""
+        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
+
+    def load_state_dict(self, tensors: Tensors) -> None:
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is another agent's.
+        """
+        check_names(tensors, ("steps", "generator"), ("averaged", "network", "optimizer", "rollout"))
+        self.learner.load_state_dict(tensors)
+        self._value_B = None
+        self.collector.load_state_dict(below("rollout", tensors))

@@ -1,0 +1,181 @@
+"""SlateQ over sets of clicks: its equations by hand, and a world that values of single items cannot tell apart."""
+
+import itertools
+import math
+from typing import Any, cast
+
+import pytest
+import torch
+from sketches import make_spec
+from torch import Tensor, nn
+
+from agents.click_sets import ClickSets, SetValue, click_logits
+from agents.exploration import EpsilonSchedule
+from agents.slateq_clicks import SlateQClicks, SlateQClicksSettings
+from envs.interface import Observation, Spec, Transition
+
+TOPICS = torch.tensor([0, 0, 0, 1, 1, 2])
+ATTRACTION = torch.tensor([2.0, 1.9, 1.8, 0.5, 0.4, -1.0])
+EXAMINATION = torch.tensor([-0.5, 1.0, 0.2])
+
+
+class KnownChoice(nn.Module):
+    """Attraction by id and examination by slot, the same for all users."""
+
+    def forward(self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor) -> tuple[Tensor, Tensor]:
+        return ATTRACTION[ids_BM].unsqueeze(1), EXAMINATION.expand(len(user_BU), -1)
+
+
+class DiminishingValue(nn.Module):
+    """F = sum over topics of log(1 + clicks on it): each further click on a topic is worth less."""
+
+    def marks(self, features: Tensor, ids: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot(TOPICS[ids], 3).float()
+
+    def user(self, user_BU: Tensor) -> Tensor:
+        return user_BU
+
+    def forward(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
+        return set_BX.log1p().sum(dim=1)
+
+    def slope(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
+        return 1 / (1 + set_BX)
+
+
+def planned_by_hand() -> tuple[list[int], float]:
+    """Return the slate for items 0 to 5, slot by slot from the most examined one, and its value."""
+    slate, clicks = [-1, -1, -1], [0.0, 0.0, 0.0]
+    for slot in sorted(range(3), key=lambda place: -float(EXAMINATION[place])):
+        gains = [float(ATTRACTION[i].sigmoid()) / (1 + clicks[int(TOPICS[i])]) for i in range(6)]
+        best = max((item for item in range(6) if item not in slate), key=lambda item: gains[item])
+        slate[slot] = best
+        clicks[int(TOPICS[best])] += float(EXAMINATION[slot].sigmoid() * ATTRACTION[best].sigmoid())
+    return slate, sum(math.log1p(number) for number in clicks)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_slots_are_filled_by_what_adds_most_to_the_clicks_expected_so_far(shared: bool) -> None:
+    network = ClickSets(KnownChoice(), cast(SetValue, DiminishingValue()))
+    ids_BM = torch.arange(6).expand(4, -1)
+    features_BMF = torch.zeros(1, 6, 2).expand(4, -1, -1)
+    if not shared:
+        ids_BM, features_BMF = ids_BM.contiguous(), features_BMF.contiguous()
+    slate_BK, value_B = network.plan(torch.zeros(4, 1), features_BMF, ids_BM)
+    slate, value = planned_by_hand()
+    assert slate_BK.tolist() == [slate] * 4
+    assert value_B.tolist() == pytest.approx([value] * 4, abs=1e-6)
+    # Not the three most attractive, which are of one topic.
+    assert len({int(TOPICS[item]) for item in slate}) == 2
+
+
+@pytest.mark.parametrize("attraction", [-60.0, -2.0, 0.0, 3.0, 60.0])
+@pytest.mark.parametrize("examination", [-60.0, 0.5, 60.0])
+def test_a_click_needs_both_the_look_and_the_liking(attraction: float, examination: float) -> None:
+    logit = click_logits(*torch.tensor([attraction, examination], dtype=torch.float64))
+    looked, liked = 1 / (1 + math.exp(-examination)), 1 / (1 + math.exp(-attraction))
+    chance = looked * liked
+    missed = (1 - looked) + looked * (1 - liked)
+    assert math.isfinite(float(logit))
+    if 1e-12 < chance < 1 - 1e-12:
+        assert float(logit) == pytest.approx(math.log(chance / missed), rel=1e-9)
+
+
+def make_agent(spec: Spec, **options: Any) -> SlateQClicks:
+    settings = SlateQClicksSettings(**options)
+    return SlateQClicks(spec, settings, device=torch.device("cpu"), seed=0, num_users=8, num_steps=300)
+
+
+def observe(users: int, spec: Spec) -> Observation:
+    return {
+        "user": torch.ones(users, 5),
+        "candidates": torch.eye(4, 3).expand(users, 4, 3),
+        "popularity": torch.zeros(users, 4),
+        "candidate_ids": torch.arange(4).expand(users, -1),
+    }
+
+
+def test_the_slope_is_that_of_the_value() -> None:
+    agent = make_agent(make_spec(candidates=4, slate=2))
+    network: Any = agent.learner.network
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        network.value.out.weight.normal_(generator=generator)
+    user_BH = torch.randn(3, 128, generator=generator)
+    set_BX, step_BX = torch.randn(2, 3, 17, generator=generator)
+    slope_BX = network.value.slope(user_BH, set_BX)
+    with torch.no_grad():
+        change_B = network.value(user_BH, set_BX + 1e-3 * step_BX) - network.value(user_BH, set_BX - 1e-3 * step_BX)
+    assert torch.allclose((slope_BX * step_BX).sum(dim=1), change_B / 2e-3, atol=2e-2)
+    assert all(weights.grad is None for weights in network.parameters())
+
+
+@pytest.mark.parametrize("clicks", [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
+@pytest.mark.parametrize("left", [True, False])
+def test_the_first_update_by_hand(clicks: tuple[float, float], left: bool) -> None:
+    spec = make_spec(candidates=4, slate=2)
+    agent = make_agent(spec, rollout=1, epochs=1, reward_scale=0.5, discount=0.8)
+    network: Any = agent.learner.network
+    with torch.no_grad():
+        network.value.out.bias.fill_(0.25)
+    seen = observe(1, spec)
+    agent.act(seen, explore=True)
+    reward = sum(clicks)
+    response_1K2 = torch.tensor([[[click, click] for click in clicks]])
+    learnt = agent.update(
+        Transition(
+            observation=seen,
+            slate=torch.tensor([[2, 0]]),
+            response=response_1K2,
+            reward=torch.tensor([reward]),
+            discount=torch.tensor([float(not left)]),
+            last=torch.tensor([left]),
+            next_observation=seen,
+        )
+    )
+    error = abs(0.25 - (0.5 * reward + (0.0 if left else 0.8 * 0.25)))
+    assert error < 1
+    assert float(learnt["train/loss"]) == pytest.approx(0.5 * error**2, abs=1e-5)
+    # At first a click has the chance sigmoid(0) sigmoid(0) = 1/4.
+    nats = -sum(math.log(0.25 if click else 0.75) for click in clicks)
+    assert float(learnt["train/choice_loss"]) == pytest.approx(nats, abs=1e-5)
+
+
+def test_it_learns_that_two_of_a_kind_are_worth_one() -> None:
+    """Items 0 and 1 are of one kind, 2 and 3 of another; both shown are clicked, and a kind pays once."""
+    spec = make_spec(candidates=4, slate=2)
+    quiet = EpsilonSchedule(start=1.0, end=0.1, fraction=0.5)
+    agent = make_agent(spec, rollout=2, minibatch=16, discount=0.0, exploration=quiet, reward_scale=1.0)
+    users, kinds = 8, torch.tensor([0, 0, 1, 1])
+    seen = observe(users, spec) | {"candidates": torch.zeros(1, 4, 3).expand(users, -1, -1)}
+    for _ in range(300):
+        slate_BK = agent.act(seen, explore=True)
+        shown_BK = kinds[slate_BK]
+        reward_B = 1.0 + (shown_BK[:, 0] != shown_BK[:, 1]).float()
+        agent.update(
+            Transition(
+                observation=seen,
+                slate=slate_BK,
+                response=torch.ones(users, 2, 2),
+                reward=reward_B,
+                discount=torch.ones(users),
+                last=torch.zeros(users, dtype=torch.bool),
+                next_observation=seen,
+            )
+        )
+    shown_BK = kinds[agent.act(seen, explore=False)]
+    assert (shown_BK[:, 0] != shown_BK[:, 1]).all()
+    network: Any = agent.learner.averaged
+    with torch.no_grad():
+        marks = network.value.marks(torch.zeros(4, 4), torch.arange(4))
+        user_BH = network.value.user(agent.learner.inputs.user(seen)[:1])
+        worth = {pair: float(network.value(user_BH, marks[list(pair)].sum(dim=0)[None])) for pair in PAIRS}
+    assert worth == pytest.approx({pair: 1.0 + (kinds[pair[0]] != kinds[pair[1]]).item() for pair in PAIRS}, abs=0.2)
+
+
+PAIRS = list(itertools.combinations(range(4), 2))
+
+
+@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("marks", 0), ("choice_weight", -0.1)])
+def test_settings_that_cannot_be_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        SlateQClicksSettings(**{name: value})
