@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from agents.pair_features import PairFeatures, Pairs
-from agents.state import above, below, check_names, to_device
+from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import top_k
 
@@ -155,12 +155,7 @@ class _LinearBandit:
         """
         needed = {**self._sums(), **above("projections", self.features.projections)}
         check_names(tensors, (*needed, "steps", "generator"))
-        for name, value in needed.items():
-            if tensors[name].shape != value.shape:
-                raise ValueError(
-                    f'the saved "{name}" is {tuple(tensors[name].shape)}, this agent\'s {tuple(value.shape)}; '
-                    "load it into an agent with the same settings and environment"
-                )
+        check_shapes(tensors, needed)
         own = to_device({name: tensors[name] for name in needed}, self.generator.device)
         self.gram_WW, self.moment_W, self.squares, self.count = (
             own[name] for name in ("gram", "moment", "squares", "count")

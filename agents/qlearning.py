@@ -8,7 +8,7 @@ from torch import Tensor
 
 from agents.clusters import kmeans, nearest
 from agents.exploration import EpsilonSchedule, epsilon_greedy
-from agents.state import above, below, check_names, to_device
+from agents.state import above, below, check_names, check_shapes, to_device
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates
 
@@ -175,12 +175,7 @@ class QLearning:
         """
         tables = self._tables()
         check_names(tensors, (*tables, "steps", "generator"), ("seen",))
-        for name, table in tables.items():
-            if tensors[name].shape != table.shape:
-                raise ValueError(
-                    f'the saved "{name}" is {tuple(tensors[name].shape)}, this agent\'s {tuple(table.shape)}; '
-                    "load it into an agent with the same settings and environment"
-                )
+        check_shapes(tensors, tables)
         own = to_device(tensors, self.streams.device)
         self.states_CU, self.items_CF, self.table_SC = own["states"], own["items"], own["table"]
         self.steps = int(tensors["steps"])

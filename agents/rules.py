@@ -10,7 +10,7 @@ from torch.nn.functional import normalize, one_hot
 from agents.baselines import Fixed
 from agents.clusters import kmeans, nearest
 from agents.similarity import profile_cosines
-from agents.state import above, below, check_names, to_device
+from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, mask_out, restore_stream, take_candidates
 
 SAMPLE = 4096
@@ -174,12 +174,7 @@ class TopicCapped:
             ValueError: it is another agent's, or has other sizes.
         """
         check_names(tensors, ("centroids", "largest", "steps", "generator"), ("seen",))
-        theirs, ours = tuple(tensors["centroids"].shape), tuple(self.centroids_CD.shape)
-        if theirs != ours:
-            raise ValueError(
-                f"the saved topics are {theirs}, this agent's {ours}; "
-                "load it into an agent with the same settings and environment"
-            )
+        check_shapes(tensors, {"centroids": self.centroids_CD})
         own = to_device(tensors, self.generator.device)
         self.centroids_CD, self.largest = own["centroids"], own["largest"]
         self.steps = int(tensors["steps"])

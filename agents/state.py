@@ -57,6 +57,24 @@ def check_names(tensors: Mapping[str, Tensor], names: Iterable[str], prefixes: I
             raise ValueError(f'the saved state has a "{name}": it is that of another agent or of other settings')
 
 
+def check_shapes(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Refuse a saved state of other sizes.
+
+    Args:
+        tensors: the saved state.
+        own: what the agent holds now, of names that the saved state has too.
+
+    Raises:
+        ValueError: a size differs.
+    """
+    for name, value in own.items():
+        if tensors[name].shape != value.shape:
+            raise ValueError(
+                f'the saved "{name}" is {tuple(tensors[name].shape)}, this agent\'s {tuple(value.shape)}; '
+                "load it into an agent with the same settings and environment"
+            )
+
+
 def to_device(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """Return the tensors on a device; they are read from a checkpoint on the CPU."""
     return {name: value.to(device) for name, value in tensors.items()}

@@ -285,5 +285,5 @@ def test_the_topics_of_a_slate_are_counted() -> None:
 
 def test_topics_of_another_number_are_refused() -> None:
     ours, theirs = make(TopicCapped, make_sketch(), topics=4), make(TopicCapped, make_sketch(), topics=5)
-    with pytest.raises(ValueError, match=r"the saved topics are \(5, 3\), this agent's \(4, 3\)"):
+    with pytest.raises(ValueError, match=r'the saved "centroids" is \(5, 3\), this agent.s \(4, 3\)'):
         ours.load_state_dict(theirs.state_dict())
