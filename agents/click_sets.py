@@ -27,74 +27,90 @@ def click_logits(attraction: Tensor, examination: Tensor) -> Tensor:
     return -torch.logaddexp(torch.logaddexp(-attraction, -examination), neither)
 
 
-class SetValue(nn.Module):
-    """The value of a state in which a user has just clicked a set of items.
+SHARPNESS = 3.0
+"""Gain of the first weights of kinds: at first already an item is mostly of one kind."""
+
+
+def count_click(reached_BPJ: Tensor, chance_BP: Tensor) -> Tensor:
+    """Count one more click.
 
     Equation:
-        F(s, C) = MLP([user, sum_{i in C} m(i), |C|]), with m(i) = MLP([item, embedding of the id]) a learnt mark
+        P(N_p >= j) <- P(N_p >= j) + q_p (P(N_p >= j - 1) - P(N_p >= j)), with P(N_p >= 0) = 1.
 
-    Sums are what a set is known by (Zaheer et al. 2017, arXiv 1703.06114). Two hidden layers with LayerNorm and ReLU
-    over the sum, one for a mark; the last layer starts at zero, so every value does.
+    Args:
+        reached_BPJ: P(N_p >= j) for j = 1 to J, of the clicks N_p on each kind so far.
+        chance_BP: q_p, the chance that there is a click now and that it is on kind p.
+
+    Returns:
+        (B, P, J).
+    """
+    one_less_BPJ = torch.cat([torch.ones_like(reached_BPJ[..., :1]), reached_BPJ[..., :-1]], dim=2)
+    return torch.lerp(reached_BPJ, one_less_BPJ, chance_BP.unsqueeze(2))
+
+
+class CountedClicks(nn.Module):
+    """What a user's clicks are worth: each adds to a state's value by how many of its kind were clicked before it.
+
+    Equation:
+        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on kind p,
+        with V, d = MLP(user) and an item's kinds c(i) = softmax MLP([item, embedding of the id]).
+
+    Two hidden layers with LayerNorm and ReLU over the user, one over the item; V and d start at zero.
 
     Args:
         inputs: what of an observation is read.
         settings: of the learner; ``history``, ``hidden`` and ``embedding`` are used.
         num_items: size of the id table, 0 for none.
-        marks: width of a mark.
+        kinds: P.
+        slate_size: the most clicks, J.
         streams: source of the first weights, one set for each of S seeds; the rows of a seed meet its own.
     """
 
     def __init__(
-        self, inputs: Inputs, settings: LearnerSettings, *, num_items: int, marks: int, streams: Streams
+        self,
+        inputs: Inputs,
+        settings: LearnerSettings,
+        *,
+        num_items: int,
+        kinds: int,
+        slate_size: int,
+        streams: Streams,
     ) -> None:
         super().__init__()
         hidden, embedding = settings.hidden, settings.embedding
+        self.num_kinds, self.slate_size = kinds, slate_size
         self.known = KnownUser(inputs, settings, streams)
-        self.user_hidden = Linear(self.known.width, hidden, streams)
-        self.set_hidden = Linear(marks + 1, hidden, streams)
-        self.hidden_2 = Linear(hidden, hidden, streams)
+        self.hidden_1, self.hidden_2 = Linear(self.known.width, hidden, streams), Linear(hidden, hidden, streams)
         self.norm_1, self.norm_2, self.item_norm = (LayerNorm(hidden, streams) for _ in range(3))
-        self.out = Linear(hidden, 1, streams, gain=0.0)
+        self.out = Linear(hidden, 1 + kinds * slate_size, streams, gain=0.0)
         self.embedding = Embedding(num_items, embedding, streams, std=0.1) if num_items else None
         self.item_hidden = Linear(inputs.item_width + (embedding if num_items else 0), hidden, streams)
-        self.item_out = Linear(hidden, marks, streams)
+        self.item_out = Linear(hidden, kinds, streams, gain=SHARPNESS)
 
-    def marks(self, features: Tensor, ids: Tensor | None) -> Tensor:
-        """Return the mark of each item and a one that counts it, (..., marks + 1)."""
+    def kinds(self, features: Tensor, ids: Tensor | None) -> Tensor:
+        """Return the chance that an item is of each kind, (..., P)."""
         if self.embedding is not None and ids is not None:
             features = torch.cat([features, self.embedding(ids)], dim=-1)
-        mark = self.item_out(torch.relu(self.item_norm(self.item_hidden(features))))
-        return torch.cat([mark, torch.ones_like(mark[..., :1])], dim=-1)
+        kinds: Tensor = self.item_out(torch.relu(self.item_norm(self.item_hidden(features)))).softmax(dim=-1)
+        return kinds
 
-    def user(self, user_BU: Tensor) -> Tensor:
-        """Return what `forward` reads of the user, (B, hidden); the same for every set."""
-        hidden: Tensor = self.user_hidden(self.known(user_BU))
-        return hidden
-
-    def forward(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
-        """Return F (B,) of sets that are given as the sums of their marks, (B, marks + 1)."""
-        hidden = torch.relu(self.norm_1(user_BH + self.set_hidden(set_BX)))
-        value_B1: Tensor = self.out(torch.relu(self.norm_2(self.hidden_2(hidden))))
-        return value_B1.squeeze(1)
-
-    def slope(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
-        """Return dF / dset, (B, marks + 1)."""
-        with torch.enable_grad():
-            set_BX = set_BX.detach().requires_grad_()
-            slope_BX: Tensor = torch.autograd.grad(self(user_BH.detach(), set_BX).sum(), set_BX)[0]
-        return slope_BX
+    def forward(self, user_BU: Tensor) -> tuple[Tensor, Tensor]:
+        """Return V (B,) and what the j-th click on each kind adds, d (B, P, J)."""
+        hidden = torch.relu(self.norm_1(self.hidden_1(self.known(user_BU))))
+        out = self.out(torch.relu(self.norm_2(self.hidden_2(hidden))))
+        return out[:, 0], out[:, 1:].unflatten(1, (self.num_kinds, self.slate_size))
 
 
 class ClickSets(nn.Module):
-    """A choice network and the value of sets of clicks, and the slates that the two together ask for.
+    """A choice network and the value of clicks, and the slates that the two together ask for.
 
     Args:
         choice: a network of `agents.networks` with one head, the attraction of a candidate, and K state heads, the
             examination of each slot.
-        value: of sets.
+        value: of clicks.
     """
 
-    def __init__(self, choice: nn.Module, value: SetValue) -> None:
+    def __init__(self, choice: nn.Module, value: CountedClicks) -> None:
         super().__init__()
         self.choice, self.value = choice, value
 
@@ -103,18 +119,22 @@ class ClickSets(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the log odds of a click on each slot (B, K), and the value of what was clicked (B,)."""
         attraction_B1K, examination_BK = self.choice(user_BU, features_BKF, ids_BK)
-        set_BX = (clicks_BK.unsqueeze(2) * self.value.marks(features_BKF, ids_BK)).sum(dim=1)
-        return click_logits(attraction_B1K[:, 0], examination_BK), self.value(self.value.user(user_BU), set_BX)
+        clicked_BKP = clicks_BK.unsqueeze(2) * self.value.kinds(features_BKF, ids_BK)
+        value_B, gain_BPJ = self.value(user_BU)
+        reached_BPJ = torch.zeros_like(gain_BPJ)
+        for clicked_BP in clicked_BKP.unbind(dim=1):
+            reached_BPJ = count_click(reached_BPJ, clicked_BP)
+        return click_logits(attraction_B1K[:, 0], examination_BK), value_B + (reached_BPJ * gain_BPJ).sum(dim=(1, 2))
 
     @torch.no_grad()
     def plan(
         self, user_BU: Tensor, features_BMF: Tensor, ids_BM: Tensor | None, seeds: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Fill the slots, the most examined first, each with what raises the value of the expected clicks most.
+        """Fill the slots, the most examined first, each with what is expected to add most.
 
         Equation:
-            i_k = argmax over i of sigmoid(a_i) m(i) . dF(s, x) / dx,
-            at x = sum_{j < k} sigmoid(e_j) sigmoid(a_{i_j}) m(i_j)
+            i_k = argmax over i of sigmoid(a_i) sum_p c_p(i) sum_j P(N_p = j - 1) d_pj, with N the clicks of the slots
+            before.
 
         Args:
             user_BU: (B, U).
@@ -123,7 +143,7 @@ class ClickSets(nn.Module):
             seeds: S, where rows are those of several seeds.
 
         Returns:
-            slates (B, K) without repeats, and F of the clicks that are expected of them (B,).
+            slates (B, K) without repeats, and the expected F of their clicks (B,).
         """
         attraction_B1M, examination_BK = self.choice(user_BU, features_BMF, ids_BM)
         attracted_BM, examined_BK = attraction_B1M[:, 0].sigmoid(), examination_BK.sigmoid()
@@ -131,22 +151,25 @@ class ClickSets(nn.Module):
             # All rows are offered the same: each seed reads it once.
             features_BMF = features_BMF[:1].expand(seeds, -1, -1)
             ids_BM = None if ids_BM is None else ids_BM[:1].expand(seeds, -1).contiguous()
-        marks_GMX = self.value.marks(features_BMF, ids_BM)
-        marks_RX, groups = marks_GMX.flatten(0, 1), len(marks_GMX)
-        starts_B1 = marks_GMX.shape[1] * torch.arange(groups, device=user_BU.device)
+        kinds_GMP = self.value.kinds(features_BMF, ids_BM)
+        kinds_RP, groups = kinds_GMP.flatten(0, 1), len(kinds_GMP)
+        starts_B1 = kinds_GMP.shape[1] * torch.arange(groups, device=user_BU.device)
         starts_B1 = starts_B1.repeat_interleave(len(user_BU) // groups).unsqueeze(1)
-        user_BH = self.value.user(user_BU)
-        set_BX = torch.zeros_like(marks_RX[:1]).repeat(len(user_BU), 1)
+        value_B, gain_BPJ = self.value(user_BU)
+        reached_BPJ = torch.zeros_like(gain_BPJ)
         examined_BK, order_BK = examined_BK.sort(dim=1, descending=True, stable=True)
-        slots = []
-        for examined_B in examined_BK.T:
-            slope_GNX = self.value.slope(user_BH, set_BX).view(groups, -1, marks_RX.shape[1])
-            gain_BM = torch.bmm(slope_GNX, marks_GMX.transpose(1, 2)).flatten(0, 1) * attracted_BM
+        slots: list[Tensor] = []
+        for examined_B1 in examined_BK.split(1, dim=1):
+            one_BP = torch.ones_like(gain_BPJ[..., 0])
+            more_BP = ((count_click(reached_BPJ, one_BP) - reached_BPJ) * gain_BPJ).sum(dim=2)
+            gain_GNM = torch.bmm(more_BP.view(groups, -1, more_BP.shape[1]), kinds_GMP.transpose(1, 2))
+            gain_BM = gain_GNM.flatten(0, 1) * attracted_BM
             for shown_B1 in slots:
                 gain_BM.scatter_(1, shown_B1, -torch.inf)
-            slot_B1 = gain_BM.argmax(dim=1, keepdim=True)
-            expected_B1 = examined_B.unsqueeze(1) * attracted_BM.gather(1, slot_B1)
-            set_BX = set_BX + expected_B1 * marks_RX[(slot_B1 + starts_B1).squeeze(1)]
+            best_B1, slot_B1 = gain_BM.max(dim=1, keepdim=True)
+            clicked_B1 = examined_B1 * attracted_BM.gather(1, slot_B1)
+            reached_BPJ = count_click(reached_BPJ, clicked_B1 * kinds_RP[(slot_B1 + starts_B1).squeeze(1)])
+            value_B = value_B + (examined_B1 * best_B1).squeeze(1)
             slots.append(slot_B1)
         slate_BK = torch.empty_like(order_BK).scatter_(1, order_BK, torch.cat(slots, dim=1))
-        return slate_BK, self.value(user_BH, set_BX)
+        return slate_BK, value_B

@@ -1,4 +1,4 @@
-"""SlateQ where a user clicks several slots: a position-based choice model and a value of the set of clicks."""
+"""SlateQ where a user clicks several slots: a position-based choice model and a value for each further click on a kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.click_sets import ClickSets, SetValue
+from agents.click_sets import ClickSets, CountedClicks
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
 from agents.state import above, below, check_names
@@ -32,15 +32,15 @@ class SlateQClicksSettings(LearnerSettings):
     """Adam's step size at first; it falls to 0 on a straight line."""
     epochs: int = 2
     """Times that each rollout is gone through."""
-    marks: int = 16
-    """Width of the mark that an item leaves in the set of clicks."""
+    kinds: int = 16
+    """Kinds of items whose clicks are counted; which item is of which is learnt."""
     choice_weight: float = 1.0
     """Weight of the choice model's cross-entropy."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        for name in ("epochs", "marks"):
+        for name in ("epochs", "kinds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
         if not self.choice_weight >= 0:
@@ -51,15 +51,16 @@ class SlateQClicks:
     """Rank slates by the long-term value of all that the user will click in them.
 
     Equation:
-        Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k).
-        F(s, C) of what was clicked moves towards the lambda-return, with V(s) = F at the expected clicks of the best
-        slate. With at most one click F(s, {i}) and F(s, {}) are SlateQ's Q(s, i) and its value of no click.
+        Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k), and
+        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on items of kind p.
+        F of what was clicked moves towards the lambda-return, with V(s') = the expected F of the best slate. With at
+        most one click V + d_p1 and V are SlateQ's Q(s, i), of items by kind, and its value of no click.
     Source:
         Ie et al. 2019, arXiv 1905.12767, for single clicks; without replay and target network as Gallici et al. 2024,
-        arXiv 2407.04811. Sets as sums: Zaheer et al. 2017, arXiv 1703.06114. Clicks by position: Craswell et al. 2008.
+        arXiv 2407.04811. Clicks by position: Craswell et al. 2008.
     Deviation:
         The paper decomposes a slate's value into values of single items, which cannot tell the fifth click on one topic
-        from the first. Slates are filled greedily, by the slope of F at the clicks expected so far.
+        from the first. Slates are filled greedily. What clicks on one kind do to the worth of another is left out.
     """
 
     Settings: ClassVar[type[SlateQClicksSettings]] = SlateQClicksSettings
@@ -89,11 +90,12 @@ class SlateQClicks:
             spec, settings, num_heads=1, num_state_heads=spec.slate_size, num_steps=num_steps, streams=streams
         )
         inputs = self.learner.inputs
-        value = SetValue(
+        value = CountedClicks(
             inputs,
             settings,
             num_items=spec.num_items if inputs.has_ids else 0,
-            marks=settings.marks,
+            kinds=settings.kinds,
+            slate_size=spec.slate_size,
             streams=streams,
         )
         self.learner.use(ClickSets(self.learner.network, value))

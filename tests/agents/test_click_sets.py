@@ -9,7 +9,7 @@ import torch
 from sketches import make_spec
 from torch import Tensor, nn
 
-from agents.click_sets import ClickSets, SetValue, click_logits
+from agents.click_sets import ClickSets, CountedClicks, click_logits, count_click
 from agents.exploration import EpsilonSchedule
 from agents.slateq_clicks import SlateQClicks, SlateQClicksSettings
 from envs.interface import Observation, Spec, Transition
@@ -17,6 +17,7 @@ from envs.interface import Observation, Spec, Transition
 TOPICS = torch.tensor([0, 0, 0, 1, 1, 2])
 ATTRACTION = torch.tensor([2.0, 1.9, 1.8, 0.5, 0.4, -1.0])
 EXAMINATION = torch.tensor([-0.5, 1.0, 0.2])
+GAINS = torch.tensor([[1.0, -2.0, 0.5], [0.8, 0.7, 0.1], [0.9, 0.9, 0.9]])
 
 
 class KnownChoice(nn.Module):
@@ -26,36 +27,49 @@ class KnownChoice(nn.Module):
         return ATTRACTION[ids_BM].unsqueeze(1), EXAMINATION.expand(len(user_BU), -1)
 
 
-class DiminishingValue(nn.Module):
-    """F = sum over topics of log(1 + clicks on it): each further click on a topic is worth less."""
+class KnownGains(nn.Module):
+    """The j-th click on a topic adds GAINS[topic][j - 1] to a value of 0.7; every item is of one kind, its topic."""
 
-    def marks(self, features: Tensor, ids: Tensor) -> Tensor:
+    def kinds(self, features: Tensor, ids: Tensor) -> Tensor:
         return torch.nn.functional.one_hot(TOPICS[ids], 3).float()
 
-    def user(self, user_BU: Tensor) -> Tensor:
-        return user_BU
+    def forward(self, user_BU: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.full((len(user_BU),), 0.7), GAINS.expand(len(user_BU), -1, -1)
 
-    def forward(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
-        return set_BX.log1p().sum(dim=1)
 
-    def slope(self, user_BH: Tensor, set_BX: Tensor) -> Tensor:
-        return 1 / (1 + set_BX)
+def chance(slot: int, item: int) -> float:
+    return float(EXAMINATION[slot].sigmoid() * ATTRACTION[item].sigmoid())
+
+
+def worth(clicked: list[int]) -> float:
+    """Return the value of a set of clicked items."""
+    topics = [int(TOPICS[item]) for item in clicked]
+    return 0.7 + sum(float(GAINS[topic, : topics.count(topic)].sum()) for topic in set(topics))
+
+
+def expected(slots: dict[int, int]) -> float:
+    """Return the expected value of the clicks on the filled slots, over all outcomes."""
+    total = 0.0
+    for outcome in itertools.product([False, True], repeat=len(slots)):
+        share = 1.0
+        for (slot, item), click in zip(slots.items(), outcome, strict=True):
+            share *= chance(slot, item) if click else 1 - chance(slot, item)
+        total += share * worth([item for item, click in zip(slots.values(), outcome, strict=True) if click])
+    return total
 
 
 def planned_by_hand() -> tuple[list[int], float]:
-    """Return the slate for items 0 to 5, slot by slot from the most examined one, and its value."""
-    slate, clicks = [-1, -1, -1], [0.0, 0.0, 0.0]
+    """Return the slate for items 0 to 5, filled greedily from the most examined slot, and its expected value."""
+    filled: dict[int, int] = {}
     for slot in sorted(range(3), key=lambda place: -float(EXAMINATION[place])):
-        gains = [float(ATTRACTION[i].sigmoid()) / (1 + clicks[int(TOPICS[i])]) for i in range(6)]
-        best = max((item for item in range(6) if item not in slate), key=lambda item: gains[item])
-        slate[slot] = best
-        clicks[int(TOPICS[best])] += float(EXAMINATION[slot].sigmoid() * ATTRACTION[best].sigmoid())
-    return slate, sum(math.log1p(number) for number in clicks)
+        left = [item for item in range(6) if item not in filled.values()]
+        filled[slot] = max(left, key=lambda item: expected(filled | {slot: item}))
+    return [filled[slot] for slot in range(3)], expected(filled)
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_slots_are_filled_by_what_adds_most_to_the_clicks_expected_so_far(shared: bool) -> None:
-    network = ClickSets(KnownChoice(), cast(SetValue, DiminishingValue()))
+def test_slots_are_filled_by_what_is_expected_to_add_most(shared: bool) -> None:
+    network = ClickSets(KnownChoice(), cast(CountedClicks, KnownGains()))
     ids_BM = torch.arange(6).expand(4, -1)
     features_BMF = torch.zeros(1, 6, 2).expand(4, -1, -1)
     if not shared:
@@ -64,8 +78,8 @@ def test_slots_are_filled_by_what_adds_most_to_the_clicks_expected_so_far(shared
     slate, value = planned_by_hand()
     assert slate_BK.tolist() == [slate] * 4
     assert value_B.tolist() == pytest.approx([value] * 4, abs=1e-6)
-    # Not the three most attractive, which are of one topic.
-    assert len({int(TOPICS[item]) for item in slate}) == 2
+    # Not the three most attractive, which are of one topic: a second click on it costs more than the first brings.
+    assert [int(TOPICS[item]) for item in slate].count(0) == 1
 
 
 @pytest.mark.parametrize("attraction", [-60.0, -2.0, 0.0, 3.0, 60.0])
@@ -94,19 +108,18 @@ def observe(users: int, spec: Spec) -> Observation:
     }
 
 
-def test_the_slope_is_that_of_the_value() -> None:
-    agent = make_agent(make_spec(candidates=4, slate=2))
-    network: Any = agent.learner.network
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        network.value.out.weight.normal_(generator=generator)
-    user_BH = torch.randn(3, 128, generator=generator)
-    set_BX, step_BX = torch.randn(2, 3, 17, generator=generator)
-    slope_BX = network.value.slope(user_BH, set_BX)
-    with torch.no_grad():
-        change_B = network.value(user_BH, set_BX + 1e-3 * step_BX) - network.value(user_BH, set_BX - 1e-3 * step_BX)
-    assert torch.allclose((slope_BX * step_BX).sum(dim=1), change_B / 2e-3, atol=2e-2)
-    assert all(weights.grad is None for weights in network.parameters())
+def test_clicks_are_counted_by_kind_whatever_their_order() -> None:
+    """Three possible clicks; the chances of one, two and three on a kind, over all outcomes."""
+    chances_3P = torch.tensor([[0.2, 0.5], [0.9, 0.1], [0.3, 0.0]], dtype=torch.float64)
+    for order in itertools.permutations(range(3)):
+        reached_BPJ = torch.zeros(1, 2, 3, dtype=torch.float64)
+        for click in order:
+            reached_BPJ = count_click(reached_BPJ, chances_3P[None, click])
+        for kind in range(2):
+            p, q, r = chances_3P[:, kind].tolist()
+            all_three, none = p * q * r, (1 - p) * (1 - q) * (1 - r)
+            one = p * (1 - q) * (1 - r) + (1 - p) * q * (1 - r) + (1 - p) * (1 - q) * r
+            assert reached_BPJ[0, kind].tolist() == pytest.approx([1 - none, 1 - none - one, all_three], abs=1e-12)
 
 
 @pytest.mark.parametrize("clicks", [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
@@ -116,7 +129,7 @@ def test_the_first_update_by_hand(clicks: tuple[float, float], left: bool) -> No
     agent = make_agent(spec, rollout=1, epochs=1, reward_scale=0.5, discount=0.8)
     network: Any = agent.learner.network
     with torch.no_grad():
-        network.value.out.bias.fill_(0.25)
+        network.value.out.bias[0, 0] = 0.25
     seen = observe(1, spec)
     agent.act(seen, explore=True)
     reward = sum(clicks)
@@ -165,17 +178,15 @@ def test_it_learns_that_two_of_a_kind_are_worth_one() -> None:
     shown_BK = kinds[agent.act(seen, explore=False)]
     assert (shown_BK[:, 0] != shown_BK[:, 1]).all()
     network: Any = agent.learner.averaged
+    pairs = torch.tensor(list(itertools.combinations(range(4), 2)))
     with torch.no_grad():
-        marks = network.value.marks(torch.zeros(4, 4), torch.arange(4))
-        user_BH = network.value.user(agent.learner.inputs.user(seen)[:1])
-        worth = {pair: float(network.value(user_BH, marks[list(pair)].sum(dim=0)[None])) for pair in PAIRS}
-    assert worth == pytest.approx({pair: 1.0 + (kinds[pair[0]] != kinds[pair[1]]).item() for pair in PAIRS}, abs=0.2)
+        user_BU = agent.learner.inputs.user(seen)[:1].expand(len(pairs), -1)
+        _, value_B = network(user_BU, torch.zeros(len(pairs), 2, 4), pairs, torch.ones(len(pairs), 2))
+    apart = (kinds[pairs[:, 0]] != kinds[pairs[:, 1]]).float()
+    assert value_B.tolist() == pytest.approx((1.0 + apart).tolist(), abs=0.2)
 
 
-PAIRS = list(itertools.combinations(range(4), 2))
-
-
-@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("marks", 0), ("choice_weight", -0.1)])
+@pytest.mark.parametrize(("name", "value"), [("epochs", 0), ("kinds", 0), ("choice_weight", -0.1)])
 def test_settings_that_cannot_be_are_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         SlateQClicksSettings(**{name: value})
