@@ -1,4 +1,4 @@
-"""SlateQ where a user clicks several slots: a position-based choice model and a value for each further click on a kind."""
+"""SlateQ where several slots are clicked: choice by position, and a value for each further click on a kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class SlateQClicks:
     """Rank slates by the long-term value of all that the user will click in them.
 
     Equation:
-        Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k), and
+        Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k);
         F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on items of kind p.
         F of what was clicked moves towards the lambda-return, with V(s') = the expected F of the best slate. With at
         most one click V + d_p1 and V are SlateQ's Q(s, i), of items by kind, and its value of no click.

@@ -94,8 +94,9 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
         (B,) int64 in [0, C).
     """
     cumulative_BC = probabilities_BC.cumsum(dim=1)
-    threshold_B1 = (uniform_B * cumulative_BC[:, -1]).unsqueeze(1)
-    return (cumulative_BC <= threshold_B1).sum(dim=1).clamp(max=probabilities_BC.shape[1] - 1)
+    threshold_B1 = uniform_B.unsqueeze(1) * cumulative_BC[:, -1:]
+    passed_B1 = torch.searchsorted(cumulative_BC, threshold_B1, right=True)
+    return passed_B1.squeeze(1).clamp(max=probabilities_BC.shape[1] - 1)
 
 
 Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]

@@ -72,7 +72,8 @@ def attraction(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None) -
     Returns:
         (B, K) in [0, 1]; 0 where empty.
     """
-    return _filled(torch.sigmoid(scores_BK - no_click_B.unsqueeze(1)), empty_BK)
+    attraction_BK = torch.sigmoid(scores_BK - no_click_B.unsqueeze(1))
+    return attraction_BK if empty_BK is None else attraction_BK.masked_fill(empty_BK, 0.0)
 
 
 def position_based(
@@ -94,9 +95,7 @@ def position_based(
     Returns:
         (B, K + 1): for each slot the chance that it is clicked, several may be; the last column is no click at all.
     """
-    attraction_BK = attraction(scores_BK, no_click_B, empty_BK)
-    ranks_K = torch.arange(attraction_BK.shape[1], device=attraction_BK.device)
-    chances_BK = attraction_BK * parameters.examination**ranks_K
+    chances_BK = _by_position(attraction(scores_BK, no_click_B, empty_BK), parameters)
     return torch.cat([chances_BK, (1 - chances_BK).prod(dim=1, keepdim=True)], dim=1)
 
 
@@ -108,7 +107,7 @@ def position_based_clicks(
     parameters: ChoiceParameters,
 ) -> Tensor:
     """Draw the clicks of `position_based`, (B, K) bool, from ``uniform_BK`` in [0, 1)."""
-    return uniform_BK < position_based(scores_BK, no_click_B, empty_BK, parameters)[:, :-1]
+    return uniform_BK < _by_position(attraction(scores_BK, no_click_B, empty_BK), parameters)
 
 
 def dependent_click(
@@ -207,6 +206,12 @@ def user_browsing_clicks(
         examination_B = torch.where(click_B, 1.0, examination_B * parameters.examination)
         clicked.append(click_B)
     return torch.stack(clicked, dim=1)
+
+
+def _by_position(attraction_BK: Tensor, parameters: ChoiceParameters) -> Tensor:
+    """Return the chance that a slot is looked at and its item attracts."""
+    ranks_K = torch.arange(attraction_BK.shape[1], device=attraction_BK.device)
+    return attraction_BK * parameters.examination**ranks_K
 
 
 def _filled(chances_BK: Tensor, empty_BK: Tensor | None) -> Tensor:

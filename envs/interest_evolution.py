@@ -31,12 +31,13 @@ class _Numbers(NamedTuple):
     no_click_penalty: Tensor
     interest_step: Tensor
     deviation: Tensor
+    no_click_mass: Tensor
 
 
 def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
     deviation = settings.quality_deviation * math.sqrt(2)
     sizes = settings.slate_size, settings.num_topics
-    rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation
+    rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, settings.no_click_mass
     return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 0.5, 1.0, -1.0, *sizes, *rates)))
 
 
@@ -162,7 +163,7 @@ class InterestEvolution:
         topics_BK, empty_BK = state["topics"].gather(1, slate_BK), repeats(slate_BK)
         interest_BK = state["interests"].gather(1, topics_BK)
         quality_BK = self.quality(topics_BK, state["ranks"].gather(1, slate_BK))
-        no_click_B = torch.full_like(state["budget"], settings.no_click_mass)
+        no_click_B = numbers.no_click_mass.expand_as(state["budget"])
         chances_BC = self._chances(interest_BK, no_click_B, empty_BK, settings.choice)
         choice_B = sample_choice(chances_BC, noise["choice"])
         choice_B1 = choice_B.unsqueeze(1)

@@ -3,6 +3,7 @@
 Shapes: B users at once, M candidates, K slots of a slate, D item features, U user features, R response columns.
 """
 
+import functools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ class Policy(Protocol):
         """Return slates (B, K), positions in the candidate set."""
 
 
+FEW_USERS = 128
+"""Up to so many users the slots of a slate are compared all at once."""
+
+
 def repeats(slate_BK: Tensor) -> Tensor:
     """Mark the slots whose position stands earlier in the same slate; they count as empty.
 
@@ -85,11 +90,14 @@ def repeats(slate_BK: Tensor) -> Tensor:
     Returns:
         (B, K) bool.
     """
-    # Users last, slot by slot: comparisons along a short last axis are slow on a CPU.
-    slate_KB = slate_BK.T.to(torch.int32).contiguous()
-    first_B = torch.zeros_like(slate_KB[0], dtype=torch.bool)
-    later = [(slate_KB[:slot] == slate_KB[slot]).any(dim=0) for slot in range(1, len(slate_KB))]
-    return torch.stack([first_B, *later], dim=1)
+    if len(slate_BK) <= FEW_USERS or slate_BK.device.type != "cpu":
+        same_BKK = slate_BK.unsqueeze(2) == slate_BK.unsqueeze(1)
+        return same_BKK.tril(-1).any(dim=2)
+    # Many users, pair by pair of slots: what runs along a short last axis is slow on a CPU.
+    slots = slate_BK.unbind(dim=1)
+    first_B = torch.zeros_like(slots[0], dtype=torch.bool)
+    same = ([slot_B == above_B for above_B in slots[:at]] for at, slot_B in enumerate(slots[1:], start=1))
+    return torch.stack([first_B, *(functools.reduce(torch.logical_or, pairs) for pairs in same)], dim=1)
 
 
 def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
-"""Settings in layers, from weakest: defaults, the preset of the pair, a TOML file, flags."""
+"""Settings in layers, from weakest: defaults, presets of the agent and of the pair, a TOML file, flags."""
 
 import dataclasses
 import importlib.resources
 import tomllib
 import typing
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
@@ -46,12 +47,18 @@ def parse_tables(content: str, source: str) -> dict[str, dict[str, Any]]:
 
 
 def preset_tables(env: str, agent: str) -> dict[str, dict[str, Any]]:
-    """Return the preset shipped for an environment and an agent; empty if there is none."""
-    name = f"{short_name(env)}--{short_name(agent)}.toml"
-    preset = importlib.resources.files("experiments") / "presets" / name
-    if not preset.is_file():
-        return {}
-    return parse_tables(preset.read_text(encoding="utf-8"), f"preset {name}")
+    """Return the presets shipped for an agent in any environment and in this one, which is the stronger; or nothing."""
+    tables: dict[str, Any] = {}
+    for name in (f"{short_name(agent)}.toml", f"{short_name(env)}--{short_name(agent)}.toml"):
+        preset = _presets() / name
+        if preset.is_file():
+            tables = _merge(tables, parse_tables(preset.read_text(encoding="utf-8"), f"preset {name}"))
+    return tables
+
+
+def _presets() -> Traversable:
+    """Return the folder of the presets."""
+    return importlib.resources.files("experiments") / "presets"
 
 
 def short_name(name: str) -> str:

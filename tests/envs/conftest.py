@@ -11,7 +11,7 @@ pytest.register_assert_rewrite("conformance")
 @pytest.fixture(scope="session")
 def kernel() -> Callable[..., Any]:
     """Return the simulator of an import path, on the CPU or another device, with the tiny encoder if it reads text."""
-    from conformance import small_settings
+    from conformance.small_settings import small_settings
 
     from envs import make_simulator
 

@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from conformance import EnvironmentConformance, assert_same, copied, make, slates
+from conformance import EnvironmentConformance
+from conformance.trajectories import assert_same, copied, make, slates
 from test_vector import never_waits
 from torch import Tensor
 from toy import Toy, ToySettings

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conformance import small_settings
+from conformance.small_settings import small_settings
 from toy import Toy, ToySettings
 
 import envs

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conformance import DEVICES, assert_same, copied, make, slates
+from conformance.trajectories import DEVICES, assert_same, copied, make, slates
 from torch import Tensor
 from toy import Toy, ToySettings
 

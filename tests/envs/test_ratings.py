@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from conformance import make, slates, write_shop
+from conformance.small_settings import write_shop
+from conformance.trajectories import make, slates
 
 import envs
 from encoders.errors import UsageError

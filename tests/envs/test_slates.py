@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.interface import repeats, take_candidates
+from envs.interface import FEW_USERS, repeats, take_candidates
 from envs.slates import SLATE_RULES, greedy_slate, optimal_slate, random_slate, slate_value, top_k, top_k_slate
 
 
@@ -117,6 +117,16 @@ def test_random_slates_are_uniform_and_never_repeat() -> None:
 def test_repeats_marks_all_but_the_first() -> None:
     slates = torch.tensor([[1, 2, 3], [2, 2, 2], [5, 1, 5]])
     assert repeats(slates).tolist() == [[False] * 3, [False, True, True], [False, False, True]]
+
+
+@pytest.mark.parametrize("users", [1, FEW_USERS, FEW_USERS + 1, 500])
+@pytest.mark.parametrize("slots", [1, 2, 3, 7])
+def test_repeats_are_the_same_for_few_users_and_for_many(users: int, slots: int) -> None:
+    slates = torch.randint(6, (users, slots), generator=torch.Generator().manual_seed(users))
+    expected = [[item in slate[:slot] for slot, item in enumerate(slate)] for slate in slates.tolist()]
+    marked = repeats(slates)
+    assert marked.tolist() == expected
+    assert marked.is_contiguous()
 
 
 def test_take_candidates_picks_numbers_and_vectors() -> None:

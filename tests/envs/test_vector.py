@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conformance import DEVICES, assert_same, make, rows_of, slates
+from conformance.trajectories import DEVICES, assert_same, make, rows_of, slates
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -8,7 +8,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conformance import ALLOWED_BY_SB3, assert_same
+from conformance.standards import ALLOWED_BY_SB3
+from conformance.trajectories import assert_same
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.env_checker import check_env as check_env_sb3

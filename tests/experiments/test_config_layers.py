@@ -134,15 +134,27 @@ def test_unknown_table_suggests_the_nearest() -> None:
         config.parse_tables("[agnt]\nx = 1\n", "my.toml")
 
 
-def test_every_shipped_preset_builds() -> None:
-    import importlib.resources
+def test_preset_of_the_pair_beats_that_of_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "_presets", lambda: tmp_path)
+    assert config.preset_tables("slatelab/Movies-v0", "dqn") == {}
+    (tmp_path / "dqn.toml").write_text("[train]\nsteps = 5\nnum_users = 2\n[agent.exploration]\nend = 0.5\n")
+    assert config.preset_tables("slatelab/News-v0", "dqn")["train"] == {"steps": 5, "num_users": 2}
+    (tmp_path / "Movies-v0--dqn.toml").write_text("[train]\nsteps = 7\n[agent.exploration]\nstart = 0.75\n")
+    assert config.preset_tables("slatelab/Movies-v0", "dqn") == {
+        "train": {"steps": 7, "num_users": 2},
+        "agent": {"exploration": {"start": 0.75, "end": 0.5}},
+    }
+    assert config.preset_tables("slatelab/Movies-v0", "pqn") == {}
 
+
+def test_every_shipped_preset_builds() -> None:
     from agents import AGENTS
     from envs import ENVIRONMENTS
 
-    presets = importlib.resources.files("experiments") / "presets"
-    names = {entry.name for entry in presets.iterdir() if entry.name.endswith(".toml")} if presets.is_dir() else set()
+    names = {entry.name for entry in config._presets().iterdir() if entry.name.endswith(".toml")}
     pairs = {f"{config.short_name(env)}--{agent}.toml": (env, agent) for env in ENVIRONMENTS for agent in AGENTS}
+    pairs |= {f"{agent}.toml": (env, agent) for env in ENVIRONMENTS for agent in AGENTS}
+    assert names
     assert names <= pairs.keys()
     for name in names:
         env, agent = pairs[name]
