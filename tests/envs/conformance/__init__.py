@@ -1,0 +1,40 @@
+"""What every environment has to do, whoever wrote it: inherit `EnvironmentConformance` and name the id.
+
+class TestMine(EnvironmentConformance):
+    env_id = "slatelab/Mine-v0"
+    simulator_path = "mine:Mine"
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from conformance.observations import Observations
+from conformance.ownership import Ownership
+from conformance.refusals import Refusals
+from conformance.repeatability import Repeatability
+from conformance.sessions import Sessions
+from conformance.standards import Standards
+from conformance.trajectories import DEVICES
+
+__all__ = ["EnvironmentConformance"]
+
+
+class EnvironmentConformance(Standards, Observations, Repeatability, Sessions, Ownership, Refusals):
+    """The tests, on every device there is; a subclass says which environment."""
+
+    env_id: ClassVar[str]
+    simulator_path: ClassVar[str]
+
+    @pytest.fixture(params=DEVICES)
+    def simulator(self, kernel: Callable[..., Any], request: pytest.FixtureRequest) -> Any:
+        return kernel(self.simulator_path, request.param)
+
+    @pytest.fixture
+    def short(self, simulator: Any) -> Any:
+        """The same environment, with sessions of three slates at most."""
+        limited = copy.copy(simulator)
+        limited.time_limit = 3
+        return limited
