@@ -17,7 +17,7 @@ PROG = "slatelab train"
 MORE = (
     "The settings of the parts are nested: --env.NAME and --agent.NAME. "
     "slatelab train --env ENV --agent AGENT --help lists those of a pair. "
-    "What wins, from weakest: defaults, the preset of the pair, --config, flags."
+    "What wins, from weakest: defaults, the presets of agent and pair, --config, flags."
 )
 
 

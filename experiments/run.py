@@ -148,7 +148,7 @@ def train(
 
 
 def resolve(*layers: config.Tables) -> RunSettings:
-    """Return the settings of a run from layers of tables, weakest first, over the preset of the pair."""
+    """Return the settings of a run from layers of tables, weakest first, over the presets of agent and pair."""
     env, agent = config.choose_pair(*layers)
     env_settings, agent_settings = config.settings_classes(env, agent)
     layers = (config.preset_tables(env, agent), *layers)
