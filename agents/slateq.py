@@ -74,6 +74,8 @@ class SlateQSettings(LearnerSettings):
         for name in ("choice_weight", "answer_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
+        if self.choice == "learnt" and self.choice_weight == 0:
+            raise ValueError("choice_weight is 0; a learnt choice model needs it above 0, or give one (choice)")
 
 
 class SlateQ:

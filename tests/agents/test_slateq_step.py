@@ -223,6 +223,7 @@ def test_a_given_choice_model_is_planned_with_and_not_learnt() -> None:
         {"choice": "cascade"},
         {"no_click_score": -1.0, "choice": "multinomial_proportional"},
         {"network": "three_tower"},
+        {"choice_weight": 0.0},
     ],
 )
 def test_options_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
