@@ -11,7 +11,7 @@ from torch.nn import functional
 from agents.dqn_items import ItemValues
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
-from agents.state import above, below, check_names
+from agents.rollout_agent import RolloutAgent
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -36,7 +36,7 @@ class PQNSettings(LearnerSettings):
             raise ValueError(f"epochs is {self.epochs}; it is at least 1")
 
 
-class PQN:
+class PQN(RolloutAgent):
     """Learn the value of a slate as the mean of its items' values, with the online network's own bootstraps.
 
     Equation:
@@ -70,13 +70,13 @@ class PQN:
         num_users: int,
         num_steps: int,
     ) -> None:
+        super().__init__()
         self.spec, self.settings = spec, settings
         streams = Streams(seed, device)
         self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         self.learner.optimizer = torch.optim.RAdam(self.learner.network.parameters(), lr=settings.learning_rate)
         self.values = ItemValues(spec, self.learner.inputs, dueling=False)
         self.collector = ReturnCollector(self.learner, self._value, self.values.row)
-        self._value_B: Tensor | None = None
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the slates of the K highest values, (B, K)."""
@@ -92,10 +92,7 @@ class PQN:
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
-        value_B, self._value_B = self._value_B, None
-        rows = self.collector.add(transition, value_B)
-        self.learner.steps += 1
+        rows = self.rows_after(transition)
         if rows is None:
             return {}
         read = {name: rows[name] for name in (*self.values.columns, "target")}
@@ -110,18 +107,3 @@ class PQN:
         loss = self.learner.mean(0.5 * functional.mse_loss(value_B, batch["target"], reduction="none"))
         self.learner.descend(loss)
         return torch.stack([loss, self.learner.mean(value_B)]).detach()
-
-    def state_dict(self) -> Tensors:
-        """Return weights, moments, the rollout so far, the step count and the random stream."""
-        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
-
-    def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`.
-
-        Raises:
-            ValueError: it is another agent's.
-        """
-        check_names(tensors, ("steps", "generator"), ("network", "averaged", "optimizer", "rollout"))
-        self.learner.load_state_dict(tensors)
-        self._value_B = None
-        self.collector.load_state_dict(below("rollout", tensors))

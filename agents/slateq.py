@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
-from agents.state import above, below, check_names
+from agents.rollout_agent import RolloutAgent
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import SLATE_RULES, slate_value
@@ -78,7 +78,7 @@ class SlateQSettings(LearnerSettings):
             raise ValueError("choice_weight is 0; a learnt choice model needs it above 0, or give one (choice)")
 
 
-class SlateQ:
+class SlateQ(RolloutAgent):
     """Rank slates by the long-term value of what the user will do with them.
 
     Equation:
@@ -114,6 +114,7 @@ class SlateQ:
         num_users: int,
         num_steps: int,
     ) -> None:
+        super().__init__()
         self.spec, self.settings = spec, settings
         self.num_answers = len(spec.response_columns) - 2
         self.learner = Learner(
@@ -126,7 +127,6 @@ class SlateQ:
         )
         self.collector = ReturnCollector(self.learner, self._best_value)
         self._rule = SLATE_RULES[settings.slate]
-        self._value_B: Tensor | None = None
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the optimal slates under the learnt choice and values, (B, K)."""
@@ -165,10 +165,7 @@ class SlateQ:
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
-        value_B, self._value_B = self._value_B, None
-        rows = self.collector.add(transition, value_B)
-        self.learner.steps += 1
+        rows = self.rows_after(transition)
         if rows is None:
             return {}
         losses = [self._descend(batch) for batch in self.learner.minibatches(rows)]
@@ -205,21 +202,6 @@ class SlateQ:
         neutral_A = answers_BKA.new_tensor(self.spec.neutral_response[2:])
         error_BKA = predicted_BAK.transpose(1, 2) - (answers_BKA - neutral_A)
         return self.learner.mean(error_BKA.square().mean(dim=2), clicks_BK)
-
-    def state_dict(self) -> Tensors:
-        """Return weights, moments, the rollout so far, the step count and the random stream."""
-        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
-
-    def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`.
-
-        Raises:
-            ValueError: it is another agent's.
-        """
-        check_names(tensors, ("steps", "generator"), ("averaged", "network", "optimizer", "rollout"))
-        self.learner.load_state_dict(tensors)
-        self._value_B = None
-        self.collector.load_state_dict(below("rollout", tensors))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from torch.nn import functional
 from agents.click_sets import ClickSets, CountedClicks
 from agents.learner import Learner, LearnerSettings
 from agents.returns import ReturnCollector
-from agents.state import above, below, check_names
+from agents.rollout_agent import RolloutAgent
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -47,7 +47,7 @@ class SlateQClicksSettings(LearnerSettings):
             raise ValueError(f"choice_weight is {self.choice_weight}; it is at least 0")
 
 
-class SlateQClicks:
+class SlateQClicks(RolloutAgent):
     """Rank slates by the long-term value of all that the user will click in them.
 
     Equation:
@@ -84,6 +84,7 @@ class SlateQClicks:
         num_users: int,
         num_steps: int,
     ) -> None:
+        super().__init__()
         self.spec, self.settings = spec, settings
         streams = Streams(seed, device)
         self.learner = Learner(
@@ -100,7 +101,6 @@ class SlateQClicks:
         )
         self.learner.use(ClickSets(self.learner.network, value))
         self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation, False)[1])
-        self._value_B: Tensor | None = None
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the planned slates, (B, K)."""
@@ -119,10 +119,7 @@ class SlateQClicks:
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
-        value_B, self._value_B = self._value_B, None
-        rows = self.collector.add(transition, value_B)
-        self.learner.steps += 1
+        rows = self.rows_after(transition)
         if rows is None:
             return {}
         epochs = range(self.settings.epochs)
@@ -144,18 +141,3 @@ class SlateQClicks:
         value_loss = self.learner.mean(functional.smooth_l1_loss(value_B, batch["target"], reduction="none"))
         self.learner.descend(value_loss + self.settings.choice_weight * choice_loss)
         return torch.stack([value_loss, choice_loss]).detach()
-
-    def state_dict(self) -> Tensors:
-        """Return weights, moments, the rollout so far, the step count and the random stream."""
-        return self.learner.state_dict() | above("rollout", self.collector.state_dict())
-
-    def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`.
-
-        Raises:
-            ValueError: it is another agent's.
-        """
-        check_names(tensors, ("steps", "generator"), ("averaged", "network", "optimizer", "rollout"))
-        self.learner.load_state_dict(tensors)
-        self._value_B = None
-        self.collector.load_state_dict(below("rollout", tensors))
