@@ -3,12 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from agents.dqn_users import KnownUser
+from agents.known_user import KnownUser
 from agents.layers import Embedding, LayerNorm, Linear
 from agents.learner import LearnerSettings
 from agents.networks import Inputs
 from agents.streams import Streams
-from envs.interface import is_shared
+from envs.interface import is_shared, mask_out
+
+SHARPNESS = 3.0
+"""Gain of the first weights of kinds: at first already an item is mostly of one kind."""
 
 
 def click_logits(attraction: Tensor, examination: Tensor) -> Tensor:
@@ -25,10 +28,6 @@ def click_logits(attraction: Tensor, examination: Tensor) -> Tensor:
     """
     neither = -attraction - examination
     return -torch.logaddexp(torch.logaddexp(-attraction, -examination), neither)
-
-
-SHARPNESS = 3.0
-"""Gain of the first weights of kinds: at first already an item is mostly of one kind."""
 
 
 def count_click(reached_BPJ: Tensor, chance_BP: Tensor) -> Tensor:
@@ -48,12 +47,12 @@ def count_click(reached_BPJ: Tensor, chance_BP: Tensor) -> Tensor:
     return torch.lerp(reached_BPJ, one_less_BPJ, chance_BP.unsqueeze(2))
 
 
-class CountedClicks(nn.Module):
+class ClickValue(nn.Module):
     """What a user's clicks are worth: each adds to a state's value by how many of its kind were clicked before it.
 
     Equation:
-        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on kind p,
-        with V, d = MLP(user) and an item's kinds c(i) = softmax MLP([item, embedding of the id]).
+        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..J} P(N_p >= j) d_pj(s), N_p the clicks on kind p, each clicked
+        item i of a kind drawn from c(i); with V, d = MLP(user) and c(i) = softmax MLP([item, embedding of the id]).
 
     Two hidden layers with LayerNorm and ReLU over the user, one over the item; V and d start at zero.
 
@@ -110,7 +109,7 @@ class ClickSets(nn.Module):
         value: of clicks.
     """
 
-    def __init__(self, choice: nn.Module, value: CountedClicks) -> None:
+    def __init__(self, choice: nn.Module, value: ClickValue) -> None:
         super().__init__()
         self.choice, self.value = choice, value
 
@@ -147,29 +146,33 @@ class ClickSets(nn.Module):
         """
         attraction_B1M, examination_BK = self.choice(user_BU, features_BMF, ids_BM)
         attracted_BM, examined_BK = attraction_B1M[:, 0].sigmoid(), examination_BK.sigmoid()
+        kinds_GMP, row_B1 = self._kinds(features_BMF, ids_BM, len(user_BU), seeds)
+        kinds_RP, groups = kinds_GMP.flatten(0, 1), len(kinds_GMP)
+        value_B, gain_BPJ = self.value(user_BU)
+        reached_BPJ = torch.zeros_like(gain_BPJ)
+        examined_BK, order_BK = examined_BK.sort(dim=1, descending=True, stable=True)
+        taken_BM, one_BP = torch.zeros_like(attracted_BM, dtype=torch.bool), torch.ones_like(gain_BPJ[..., 0])
+        slots = []
+        for examined_B1 in examined_BK.split(1, dim=1):
+            more_BP = ((count_click(reached_BPJ, one_BP) - reached_BPJ) * gain_BPJ).sum(dim=2)
+            gain_GNM = torch.bmm(more_BP.view(groups, -1, more_BP.shape[1]), kinds_GMP.transpose(1, 2))
+            gain_BM = mask_out(gain_GNM.flatten(0, 1) * attracted_BM, taken_BM)
+            best_B1, slot_B1 = gain_BM.max(dim=1, keepdim=True)
+            taken_BM.scatter_(1, slot_B1, True)
+            clicked_B1 = examined_B1 * attracted_BM.gather(1, slot_B1)
+            reached_BPJ = count_click(reached_BPJ, clicked_B1 * kinds_RP[(row_B1 + slot_B1).squeeze(1)])
+            value_B = value_B + (examined_B1 * best_B1).squeeze(1)
+            slots.append(slot_B1)
+        slate_BK = torch.empty_like(order_BK).scatter_(1, order_BK, torch.cat(slots, dim=1))
+        return slate_BK, value_B
+
+    def _kinds(self, features_BMF: Tensor, ids_BM: Tensor | None, batch: int, seeds: int) -> tuple[Tensor, Tensor]:
+        """Return the kinds of what G groups of rows are offered (G, M, P), and where each row's start in G M (B, 1)."""
         if is_shared(features_BMF) and (ids_BM is None or is_shared(ids_BM)):
             # All rows are offered the same: each seed reads it once.
             features_BMF = features_BMF[:1].expand(seeds, -1, -1)
             ids_BM = None if ids_BM is None else ids_BM[:1].expand(seeds, -1).contiguous()
         kinds_GMP = self.value.kinds(features_BMF, ids_BM)
-        kinds_RP, groups = kinds_GMP.flatten(0, 1), len(kinds_GMP)
-        starts_B1 = kinds_GMP.shape[1] * torch.arange(groups, device=user_BU.device)
-        starts_B1 = starts_B1.repeat_interleave(len(user_BU) // groups).unsqueeze(1)
-        value_B, gain_BPJ = self.value(user_BU)
-        reached_BPJ = torch.zeros_like(gain_BPJ)
-        examined_BK, order_BK = examined_BK.sort(dim=1, descending=True, stable=True)
-        slots: list[Tensor] = []
-        for examined_B1 in examined_BK.split(1, dim=1):
-            one_BP = torch.ones_like(gain_BPJ[..., 0])
-            more_BP = ((count_click(reached_BPJ, one_BP) - reached_BPJ) * gain_BPJ).sum(dim=2)
-            gain_GNM = torch.bmm(more_BP.view(groups, -1, more_BP.shape[1]), kinds_GMP.transpose(1, 2))
-            gain_BM = gain_GNM.flatten(0, 1) * attracted_BM
-            for shown_B1 in slots:
-                gain_BM.scatter_(1, shown_B1, -torch.inf)
-            best_B1, slot_B1 = gain_BM.max(dim=1, keepdim=True)
-            clicked_B1 = examined_B1 * attracted_BM.gather(1, slot_B1)
-            reached_BPJ = count_click(reached_BPJ, clicked_B1 * kinds_RP[(slot_B1 + starts_B1).squeeze(1)])
-            value_B = value_B + (examined_B1 * best_B1).squeeze(1)
-            slots.append(slot_B1)
-        slate_BK = torch.empty_like(order_BK).scatter_(1, order_BK, torch.cat(slots, dim=1))
-        return slate_BK, value_B
+        groups, offered = kinds_GMP.shape[:2]
+        starts_G = offered * torch.arange(groups, device=kinds_GMP.device)
+        return kinds_GMP, starts_G.repeat_interleave(batch // groups).unsqueeze(1)

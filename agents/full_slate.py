@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.dqn_base import SlateValueAgent, SlateValueSettings
-from agents.dqn_users import KnownUser
+from agents.known_user import KnownUser
 from agents.layers import Embedding, LayerNorm, Linear
 from agents.learner import Learner
 from agents.networks import Inputs

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.click_sets import ClickSets, CountedClicks
+from agents.click_sets import ClickSets, ClickValue
 from agents.learner import Learner, LearnerSettings
+from agents.offers import read_offer
 from agents.returns import ReturnCollector
 from agents.rollout_agent import RolloutAgent
 from agents.streams import Streams
@@ -43,8 +44,8 @@ class SlateQClicksSettings(LearnerSettings):
         for name in ("epochs", "kinds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
-        if not self.choice_weight >= 0:
-            raise ValueError(f"choice_weight is {self.choice_weight}; it is at least 0")
+        if not self.choice_weight > 0:
+            raise ValueError(f"choice_weight is {self.choice_weight}; it is above 0")
 
 
 class SlateQClicks(RolloutAgent):
@@ -52,15 +53,18 @@ class SlateQClicks(RolloutAgent):
 
     Equation:
         Q(s, A) = E_C F(s, C) over the sets C of clicks, each slot clicked with the chance sigmoid(a_i) sigmoid(e_k);
-        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on items of kind p.
-        F of what was clicked moves towards the lambda-return, with V(s') = the expected F of the best slate. With at
-        most one click V + d_p1 and V are SlateQ's Q(s, i), of items by kind, and its value of no click.
+        F(s, C) = V(s) + sum over kinds p of sum_{j = 1..N_p} d_pj(s), N_p the clicks on items of kind p, in the mean
+        over the kinds of the clicked items. F of what was clicked moves towards the lambda-return, with V(s') = Q of
+        the slate planned for s'. Of a single click V + d_p1 is SlateQ's Q(s, i), of items by kind, and V its value of
+        no click.
     Source:
         Ie et al. 2019, arXiv 1905.12767, for single clicks; without replay and target network as Gallici et al. 2024,
         arXiv 2407.04811. Clicks by position: Craswell et al. 2008.
     Deviation:
         The paper decomposes a slate's value into values of single items, which cannot tell the fifth click on one topic
-        from the first. Slates are filled greedily. What clicks on one kind do to the worth of another is left out.
+        from the first. Clicks of different slots are taken as independent: where at most one slot is clicked, SlateQ
+        plans better. What clicks on one kind do to the worth of another is left out. Slates are filled greedily, the
+        most examined slot first, also where every item left would do harm.
     """
 
     Settings: ClassVar[type[SlateQClicksSettings]] = SlateQClicksSettings
@@ -91,7 +95,7 @@ class SlateQClicks(RolloutAgent):
             spec, settings, num_heads=1, num_state_heads=spec.slate_size, num_steps=num_steps, streams=streams
         )
         inputs = self.learner.inputs
-        value = CountedClicks(
+        value = ClickValue(
             inputs,
             settings,
             num_items=spec.num_items if inputs.has_ids else 0,
@@ -100,21 +104,24 @@ class SlateQClicks(RolloutAgent):
             streams=streams,
         )
         self.learner.use(ClickSets(self.learner.network, value))
-        self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation, False)[1])
+        self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation, explore=True)[1])
 
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return the planned slates, (B, K)."""
-        slate_BK, value_B = self._plan(observation, not explore)
+        slate_BK, value_B = self._plan(observation, explore)
         if not explore:
             return slate_BK
         self._value_B = value_B
         return self.learner.explore(slate_BK)
 
-    def _plan(self, observation: Observation, averaged: bool) -> tuple[Tensor, Tensor]:
+    def _plan(self, observation: Observation, explore: bool) -> tuple[Tensor, Tensor]:
         """Return slates (B, K) and their values (B,)."""
-        network = self.learner.acting(not averaged)
-        user_BU, offer = self.learner.inputs.user(observation), self.learner.inputs(observation)
-        planned: tuple[Tensor, Tensor] = network.plan(user_BU, *offer, seeds=len(self.learner.streams))  # type: ignore[operator]
+        learner, offer = self.learner, read_offer(self.learner.inputs, observation)
+        network: Any = learner.acting(explore)
+        user_BU = learner.inputs.user(observation)
+        planned: tuple[Tensor, Tensor] = network.plan(
+            user_BU, offer["features"], offer.get("ids"), seeds=len(learner.streams)
+        )
         return planned
 
     def update(self, transition: Transition) -> Tensors:

@@ -37,7 +37,7 @@ class _Numbers(NamedTuple):
 def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
     deviation = settings.quality_deviation * math.sqrt(2)
     sizes = settings.slate_size, settings.num_topics
-    rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, settings.no_click_mass
+    rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, float(settings.no_click_mass)
     return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 0.5, 1.0, -1.0, *sizes, *rates)))
 
 

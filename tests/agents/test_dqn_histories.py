@@ -8,7 +8,7 @@ from sketches import build, snapshot, train
 from test_many_seeds import joined, joined_transition
 from toy import Toy, ToySettings
 
-from agents.dqn_users import KnownUser
+from agents.known_user import KnownUser
 from agents.learner import LearnerSettings
 from agents.networks import Inputs
 from agents.state import of_seed
