@@ -12,9 +12,12 @@ from typing import Any
 
 from encoders.errors import Failure
 from experiments.benchmark_jobs import Bench, Job, Outcome, Tell
+from experiments.stopping import stop_signal
 
 Ended = Callable[[Job, Sequence[Outcome]], None]
 READY = "ready"
+PATIENCE = 0.2
+"""Seconds until it is seen that somebody asked to stop."""
 
 
 class Queue:
@@ -67,17 +70,18 @@ def side_by_side(jobs: Sequence[Job], workers: int, tell: Tell, ended: Ended) ->
     queue, workers = Queue(jobs), min(workers, len(jobs))
     crew = [_Worker() for _ in range(workers)]
     try:
-        while len(queue) or any(worker.job for worker in crew):
-            for worker in crew:
-                if worker.idle and (job := queue.take(worker.kernel_key)) is not None:
-                    worker.give(job)
-            for worker in _with_news(crew):
-                _hear(worker, queue, tell, ended)
-            crew = [worker for worker in crew if not worker.dead]
-            crew += [_Worker() for _ in range(min(workers - len(crew), len(queue)))]
-    except KeyboardInterrupt:
-        _stop(crew, tell)
-        raise
+        with stop_signal("stopping: checkpoints are being written (Ctrl-C again stops at once)") as stopped:
+            while len(queue) or any(worker.job for worker in crew):
+                if stopped.is_set():
+                    _stop(crew)
+                    raise KeyboardInterrupt
+                for worker in crew:
+                    if worker.idle and (job := queue.take(worker.kernel_key)) is not None:
+                        worker.give(job)
+                for worker in _with_news(crew):
+                    _hear(worker, queue, tell, ended)
+                crew = [worker for worker in crew if not worker.dead]
+                crew += [_Worker() for _ in range(min(workers - len(crew), len(queue)))]
     finally:
         for worker in crew:
             worker.process.kill()
@@ -96,9 +100,9 @@ def _hear(worker: "_Worker", queue: Queue, tell: Tell, ended: Ended) -> None:
         queue.end(job, job.failed(reason) if message is None else message, ended)
 
 
-def _stop(crew: "list[_Worker]", tell: Tell) -> None:
+def _stop(crew: "list[_Worker]") -> None:
+    """Let every worker write its checkpoint."""
     busy = [worker for worker in crew if worker.job is not None and not worker.dead]
-    tell("stopping: checkpoints are being written (Ctrl-C again stops at once)")
     for worker in busy:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.process.pid or 0, signal.SIGINT)
@@ -108,8 +112,8 @@ def _stop(crew: "list[_Worker]", tell: Tell) -> None:
 
 
 def _with_news(crew: "list[_Worker]") -> "list[_Worker]":
-    """Wait until a worker says something or dies."""
-    ready = wait([worker.connection for worker in crew])
+    """Wait, a short while, until a worker says something or dies."""
+    ready = wait([worker.connection for worker in crew], timeout=PATIENCE)
     return [worker for worker in crew if worker.connection in ready]
 
 

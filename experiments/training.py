@@ -1,12 +1,8 @@
 """Train an agent from the first step, or from a checkpoint, to the last."""
 
-import contextlib
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 import torch
 
@@ -17,6 +13,7 @@ from experiments.folder import RunFolder
 from experiments.logbook import Logbook
 from experiments.progress import TrainingProgress, say
 from experiments.settings import RunSettings
+from experiments.stopping import stop_signal
 from experiments.trainer import OneSeed, Trainer, build_simulator
 
 
@@ -140,7 +137,7 @@ def _train(trainer: Trainer, logbooks: Sequence[Logbook]) -> None:
         say(f"training {train.agent}{companion} on {trainer.simulator.device}{many} …")
     with (
         TrainingProgress(seeds * total * train.num_users, seeds * trainer.user_steps) as progress,
-        _stop_signal() as stopped,
+        stop_signal("stopping after this step; a checkpoint is written (Ctrl-C again stops at once)") as stopped,
     ):
         while trainer.step_count < total:
             _step(trainer, logbooks, progress)
@@ -173,24 +170,3 @@ def _step(trainer: Trainer, logbooks: Sequence[Logbook], progress: TrainingProgr
         if logbook.slates_due():
             logbook.slates()
     progress.move(seeds * trainer.user_steps)
-
-
-@contextlib.contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that the step in hand is finished; the second interrupts."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        say("stopping after this step; a checkpoint is written (Ctrl-C again stops at once)")
-        stopped.set()
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
