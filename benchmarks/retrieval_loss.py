@@ -48,6 +48,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     panel = Panel(users=arguments.users)
+    try:
+        for env in arguments.envs:
+            check(env)
+    except UsageError as error:
+        parser.error(str(error))
     print(f"{panel.users:,} {panel.split} users\n")
     print(f"| {' | '.join(COLUMNS)} |")
     print(f"|---|{'---:|' * (len(COLUMNS) - 1)}", flush=True)
@@ -61,15 +66,20 @@ def main() -> None:
             print(f"| {env}, {source} | {' | '.join(told)} |", flush=True)
 
 
-def simulator_of(env: str, source: str) -> Simulator:
-    """Build an environment whose candidates come from a source.
+def check(env: str) -> None:
+    """Refuse what has no candidate source.
 
     Raises:
-        UsageError: it has no such setting.
+        UsageError: no such environment, or none with that setting.
     """
-    cls = simulator_class(f"slatelab/{env}")
-    if "candidate_source" not in {field.name for field in dataclasses.fields(cls.Settings)}:
+    settings = simulator_class(f"slatelab/{env}").Settings
+    if "candidate_source" not in {field.name for field in dataclasses.fields(settings)}:
         raise UsageError(f"{env} has no candidate_source; choose among {', '.join(ENVS)} and their controls")
+
+
+def simulator_of(env: str, source: str) -> Simulator:
+    """Build an environment whose candidates come from a source."""
+    cls = simulator_class(f"slatelab/{env}")
     simulator: Simulator = cls(cls.Settings(candidate_source=source), device="cpu")
     return simulator
 
