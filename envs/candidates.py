@@ -10,6 +10,7 @@ from encoders.errors import UsageError
 from encoders.index import CosineIndex
 from encoders.registry import unknown_name
 from envs.interface import mask_out
+from envs.simulator import State
 
 SourceName = Literal["random", "cosine", "cosine_explore", "all"]
 SOURCES: tuple[SourceName, ...] = get_args(SourceName)
@@ -97,6 +98,21 @@ class CandidateSource:
     def barred(self, seen_BN: Tensor) -> Tensor | None:
         """Return which candidates were seen before and cannot be clicked, (B, M) bool; None if there are none."""
         return seen_BN if self.whole else None
+
+    def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor) -> State:
+        """Return ``seen`` (B, N) and ``unseen`` (B), the number of unseen items, after a slate.
+
+        Args:
+            state: before it.
+            items_BK: the slate.
+            empty_BK: slots whose item was in the slate or seen already.
+        """
+        seen_BN, unseen_B = forget_when_exhausted(
+            state["seen"].scatter(1, items_BK, True),
+            state["unseen"] - (~empty_BK).sum(dim=1),
+            self.least_unseen,
+        )
+        return {"seen": seen_BN, "unseen": unseen_B}
 
     def features(self, values_ND: Tensor, candidates_BM: Tensor) -> Tensor:
         """Return the candidates' rows of ``values_ND``, (B, M, D); for the whole catalogue a view, not a copy."""

@@ -1,27 +1,24 @@
 """A social feed of generated posts and personas: `slatelab/Feed-v0` and its negative control."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, normalize, one_hot, pad
+from torch.nn.functional import normalize, one_hot, pad
 
-from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
-from envs.choice import CHOICE_MODELS
+from envs.candidates import inner_products
 from envs.features import TextFeatures
 from envs.feed_catalog import generate_catalog
 from envs.feed_policies import hand_rule, myopic_oracle, near_oracle
 from envs.feed_population import CREATOR_CODE, FeedUsers, Posts
 from envs.feed_settings import FeedMyopicSettings, FeedSettings
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
-from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
+from envs.interface import Metric, Policy, Tensors, repeats
+from envs.simulator import Anchor, Outcome, Split, State
+from envs.text_domain import TextDomain
 
 
-class Feed:
+class Feed(TextDomain):
     """A social feed: what stirs people up is engaged with most, and drives them away.
 
     Description:
@@ -113,16 +110,15 @@ class Feed:
     )
     POLICIES: ClassVar[Mapping[str, Policy]]
 
+    settings: FeedSettings
+
     def __init__(self, settings: FeedSettings, device: str = "auto") -> None:
-        self.settings = settings
-        self.device = resolve_device(device)
-        self.time_limit = settings.time_limit
         feed = generate_catalog()
-        check_sizes(settings.slate_size, settings.num_candidates, len(feed.catalog))
+        super().__init__(settings, device, feed.catalog)
         texts = TextFeatures(feed.catalog.texts, settings.encoder, settings.num_features, self.device)
         self.posts, self.users = Posts(feed, texts.items), FeedUsers(texts, self.device)
-        self.source = CandidateSource(settings, self.posts.vectors)
-        self._clicks = CHOICE_MODELS[settings.choice_model].clicks
+        self.set_items(self.posts.vectors, self.posts.features, self.posts.popularity)
+        self.num_user_features = 3 * self.posts.features.shape[1] + 8
         # Of slates, clicks, recent answers and answers. Made once: to make them in a step waits for a GPU.
         self._keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
         self._gain = torch.tensor([0.02, 0.2, 0.2, 0.05], device=self.device)
@@ -133,10 +129,8 @@ class Feed:
 
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the length of the first visit and the first exploration candidates."""
-        return {
-            "energy": torch.rand(number, generator=generator, device=self.device),
-            "candidates": self.source.noise(number, generator),
-        }
+        energy_B = torch.rand(number, generator=generator, device=self.device)
+        return {"energy": energy_B} | super().start_noise(number, generator)
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the choice, the error of the answer, whether, when and how long users come back, and candidates."""
@@ -152,22 +146,19 @@ class Feed:
 
     def start(self, users: Tensors, noise: Tensors) -> State:
         """Begin the first visit: nothing seen, no satiation, no weariness, neutral well-being."""
-        number, slots, device = len(users["taste"]), self.settings.slate_size, self.device
+        number, device = len(users["taste"]), self.device
         zeros = torch.zeros(number, 1, device=device)
-        state = users | {
+        state = (users | self.fresh(number)) | {
             "own_taste": users["taste"],
             "satiation": torch.zeros_like(users["taste"]),
             "weariness": zeros.repeat(1, self.posts.num_creators),
             "wellbeing": zeros[:, 0],
             "energy": self._energy(noise["energy"]),
-            "seen": torch.zeros(number, len(self.posts), dtype=torch.bool, device=device),
             "unseen": torch.full((number,), len(self.posts), device=device),
             "recent": zeros.repeat(1, self.posts.features.shape[1]),
             "valued": zeros.repeat(1, self.posts.features.shape[1]),
             "progress": zeros.repeat(1, 4),
             "visit": zeros.repeat(1, 4),
-            "slate": torch.full((number, slots), -1, device=device),
-            "response": torch.zeros(number, slots, 3, device=device),
         }
         return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
@@ -189,14 +180,6 @@ class Feed:
             - settings.weariness_weight * self.posts.of_creator(state["weariness"], items_BK)
         )
 
-    def offered(self, state: State) -> Tensor:
-        """Return the `appeal` of the candidates, (B, M); the logit of a post that cannot be engaged with is -inf."""
-        return self.source.unseen(self.appeal(state, self.source.rows(state["candidates"])), state["seen"])
-
-    def best_items(self, state: State) -> Tensor:
-        """Return the unseen post of the catalogue with the highest true engagement logit, (B,) int64."""
-        return mask_out(self.appeal(state, None), state["seen"]).argmax(dim=1)
-
     def feeling(self, state: State, items_BK: Tensor) -> Tensor:
         """Return how posts make the user feel if they engage with them, (B, K) in [-1, 1]."""
         settings = self.settings
@@ -214,8 +197,7 @@ class Feed:
         settings = self.settings
         items_BK = state["candidates"].gather(1, slate_BK)
         empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        no_click_B = torch.full_like(state["energy"], settings.no_click_logit)
-        clicks_BK = self._clicks(self.appeal(state, items_BK), no_click_B, empty_BK, noise["choice"], settings.choice)
+        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
         slot_B1 = clicks_BK.byte().argmax(dim=1, keepdim=True)
         item_B1 = items_BK.gather(1, slot_B1)
         click_B, item_B = clicks_BK.any(dim=1).float(), item_B1[:, 0]
@@ -233,22 +215,16 @@ class Feed:
 
         answer_B3 = torch.stack([click_B, click_B, click_B * worth_B], dim=1)
         response_BK3 = clicks_BK.unsqueeze(2) * answer_B3.unsqueeze(1)
-        seen_BN, unseen_B = forget_when_exhausted(
-            state["seen"].scatter(1, items_BK, True),
-            state["unseen"] - (~empty_BK).sum(dim=1),
-            self.source.least_unseen,
-        )
-        advanced = state | self._habits(state, item_B, click_B, days_B)
+        advanced = state | self.source.remember(state, items_BK, empty_BK)
+        advanced |= self._habits(state, item_B, click_B, days_B)
         advanced |= self._traces(state, item_B, click_B, (worth_B - 3) / 2, days_B)
         advanced |= {
             "wellbeing": wellbeing_B,
             "energy": torch.where(ended_B, self._energy(noise["energy"]), energy_B),
-            "seen": seen_BN,
-            "unseen": unseen_B,
             "slate": items_BK,
             "response": response_BK3,
         }
-        advanced["candidates"] = self.source.offer(advanced["profile"], seen_BN, noise["candidates"])
+        advanced["candidates"] = self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"])
         metrics = {
             "outrage": outrage_B,
             "nourishment": click_B * self.posts.nourishment[item_B],
@@ -297,64 +273,22 @@ class Feed:
         }
 
     def _metrics(self, state: State) -> Tensors:
-        candidates_BM = state["candidates"]
-        # The mean of inner products is the inner product with the mean, and a mean of rows needs no (B, M, D) copy.
-        mean_BD = embedding_bag(candidates_BM, self.posts.vectors, mode="mean")
         return {
             "wellbeing": state["wellbeing"],
             "narrowness": state["taste"].square().sum(dim=1),
-            "retrieval/cosine": (state["profile"] * mean_BD).sum(dim=1),
-            "retrieval/taste": self.posts.of_topic(state["taste"], self.source.rows(candidates_BM)).mean(dim=1),
+            "retrieval/cosine": self.closeness(state),
+            "retrieval/taste": self.posts.of_topic(state["taste"], self.source.rows(state["candidates"])).mean(dim=1),
         }
 
-    def observe(self, state: State) -> Observation:
-        """Return profile, traces, calendar, candidates and the last response; tastes and well-being stay hidden."""
-        candidates_BM = state["candidates"]
-        shown_BK1 = (state["slate"] >= 0).unsqueeze(2)
+    def user_features(self, state: State) -> Tensor:
+        """Return profile, traces and calendar, (B, 3 (D + 16) + 8); tastes and well-being stay hidden."""
         padded_BF = pad(state["profile"], (0, CREATOR_CODE))
         numbers_B8 = torch.cat([state["progress"], 0.1 * torch.log1p(state["visit"])], dim=1)
-        return {
-            "user": torch.cat([padded_BF, state["recent"], state["valued"], numbers_B8], dim=1),
-            "candidates": self.source.features(self.posts.features, candidates_BM),
-            "candidate_ids": candidates_BM,
-            "popularity": self.posts.popularity[candidates_BM],
-            "response": state["response"],
-            "slate_items": embedding(state["slate"].clamp(min=0), self.posts.features) * shown_BK1,
-        }
+        return torch.cat([padded_BF, state["recent"], state["valued"], numbers_B8], dim=1)
 
-    @cached_property
-    def spec(self) -> Spec:
-        """Sizes of observation and action."""
-        slate_size, num_candidates = self.settings.slate_size, self.source.num_candidates
-        width = self.posts.features.shape[1]
-        return Spec(
-            num_candidates=num_candidates,
-            slate_size=slate_size,
-            num_items=len(self.posts),
-            static_items=True,
-            shapes={
-                "user": (3 * width + 8,),
-                "candidates": (num_candidates, width),
-                "candidate_ids": (num_candidates,),
-                "popularity": (num_candidates,),
-                "response": (slate_size, 3),
-                "slate_items": (slate_size, width),
-            },
-            response_columns=("click", "reward", "worth"),
-            neutral_response=(0.0, 0.0, 3.0),
-        )
-
-    def candidate_ids(self, state: State) -> Tensor:
-        """Return the (B, M) posts on offer."""
-        return state["candidates"]
-
-    def titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return the titles of posts, in the shape of ``item_ids``."""
-        return self.posts.titles[item_ids]
-
-    def item_vectors(self) -> NDArray[np.float32]:
-        """Return the (N, D + Z) features of the posts."""
-        return self.posts.features.cpu().numpy()
+    def neutral_response(self) -> Mapping[str, float]:
+        """Return the columns of a response; an answer of 3 says nothing."""
+        return {"click": 0.0, "reward": 0.0, "worth": 3.0}
 
 
 Feed.POLICIES = {"myopic_oracle": myopic_oracle, "hand_rule": hand_rule, "near_oracle": near_oracle}

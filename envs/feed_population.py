@@ -45,7 +45,6 @@ class Posts:
             return torch.as_tensor(array, device=vectors_ND.device)
 
         self.vectors = vectors_ND
-        self.titles = np.array(feed.catalog.titles, dtype=object)
         self.num_topics, self.num_creators = len(feed.catalog.genre_names), len(feed.creator_names)
         self.topics, self.creators = put(feed.topics), put(feed.creators)
         self.outrage, self.nourishment = put(feed.outrage), put(feed.nourishment)

@@ -3,28 +3,14 @@
 from dataclasses import dataclass
 
 from encoders.errors import UsageError
-from envs.candidates import SourceName, check_source
-from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
+from envs.text_domain import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedSettings:
+class FeedSettings(TextDomainSettings):
     """Settings of `slatelab/Feed-v0`."""
 
-    encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
-    num_features: int = 32
-    """D, principal components kept of the text vectors."""
-    num_candidates: int = 30
-    """M, posts offered at each step."""
-    candidate_source: SourceName = "cosine_explore"
-    """Where candidates come from; ``all`` offers the whole catalogue, whatever M is."""
     num_exploration: int = 15
-    """How many of the M are random unseen posts under ``cosine_explore``; the others are the nearest by cosine."""
-    slate_size: int = 5
-    """K, posts shown at each step."""
-    time_limit: int = 500
-    """Slates after which a session is truncated."""
     perturbation: float = 0.3
     """Standard deviation of a drawn user's log tastes and log temper around their persona's."""
     taste_weight: float = 9.0
@@ -41,10 +27,6 @@ class FeedSettings:
     """Engagement logit lost at full weariness of the post's creator."""
     no_click_logit: float = 7.25
     """Logit of engaging with nothing."""
-    choice_model: str = "multinomial_logit"
-    """Which post is engaged with: a choice model with at most one click a slate."""
-    choice: ChoiceParameters = PLAIN_CHOICE
-    """Parameters of the choice model."""
     nourishment_effect: float = 1.4
     """Feeling, before its bounds, after a post that does as much good as can be."""
     outrage_effect: float = 0.8
@@ -82,16 +64,10 @@ class FeedSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded."""
-        check_source(self)
-        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
-        if self.time_limit < 1:
-            raise UsageError(f"time_limit is {self.time_limit}; make it 1 or more")
-        for name in ("wellbeing_decay", "habit_decay", "overnight", "echo", "profile_drift", "hook", "comeback"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
-        for name in ("perturbation", "told_noise", "absence"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
+        super().__post_init__()
+        shares = ("wellbeing_decay", "habit_decay", "overnight", "echo", "profile_drift", "hook", "comeback")
+        self.check_shares(*shares)
+        self.check_not_negative("perturbation", "told_noise", "absence")
         if not 0 < self.min_energy <= self.max_energy < float("inf"):
             raise UsageError(
                 f"min_energy is {self.min_energy} and max_energy {self.max_energy}; make the first positive and the "

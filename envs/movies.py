@@ -1,27 +1,24 @@
 """Films, with users fitted on real ratings: `slatelab/Movies-v0` and its negative control."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, normalize
+from torch.nn.functional import embedding_bag, normalize
 
-from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
+from envs.candidates import inner_products
 from envs.catalog import DataSet, with_min_ratings
-from envs.choice import CHOICE_MODELS
 from envs.fitted import FittedUsers
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
+from envs.interface import Metric, Policy, Tensors, repeats
 from envs.movielens import load_movielens
 from envs.movies_settings import MoviesMyopicSettings, MoviesSettings
-from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
+from envs.simulator import Anchor, Outcome, Split, State
 from envs.slates import optimal_slate, top_k
+from envs.text_domain import TextDomain
 
 
-class Movies:
+class Movies(TextDomain):
     """Films for users fitted on real ratings: what is clicked most is not what keeps people longest.
 
     Description:
@@ -105,21 +102,20 @@ class Movies:
     )
     POLICIES: ClassVar[Mapping[str, Policy]]
 
+    settings: MoviesSettings
+
     def __init__(self, settings: MoviesSettings, device: str = "auto") -> None:
         self.settings = settings
-        self.device = resolve_device(device)
-        self.time_limit = settings.time_limit
         dataset = with_min_ratings(self.load_dataset(), settings.min_ratings)
-        check_sizes(settings.slate_size, settings.num_candidates, len(dataset.catalog))
+        super().__init__(settings, device, dataset.catalog)
         by_text = settings.user_vector == "text"
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)
         self.films = self.users.items
-        self.source = CandidateSource(settings, self.films.vectors)
-        self._clicks = CHOICE_MODELS[settings.choice_model].clicks
+        self.set_items(self.films.vectors, self.films.vectors, self.films.popularity)
+        self.num_user_features = 3 * settings.num_features + 4
         # Of steps, clicks, recent stars and stars. Made once: to make them in a step waits for a GPU.
         self._keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
         self._gain = torch.tensor([1.0, 0.2, 0.2, 0.05], device=self.device)
-        self._titles = np.array(dataset.catalog.titles, dtype=object)
 
     def load_dataset(self) -> DataSet:
         """Return catalogue and ratings; a subclass that returns others makes the same environment of them."""
@@ -129,10 +125,6 @@ class Movies:
         """Draw users around the raters of a split."""
         settings = self.settings
         return self.users.draw(number, split, generator, settings.perturbation, settings.history_size)
-
-    def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the first exploration candidates."""
-        return {"candidates": self.source.noise(number, generator)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the choice, the error of the stars and the exploration candidates."""
@@ -148,23 +140,18 @@ class Movies:
         settings, films = self.settings, self.films
         number, num_features = users["profile"].shape
         zeros = torch.zeros(number, 1, device=self.device)
-        state = {
-            "factors": users["factors"],
-            "profile": users["profile"],
+        state = (users | self.fresh(number)) | {
             "satiation": zeros.repeat(1, films.genres.shape[1]),
             "mood": zeros[:, 0],
             "patience": zeros[:, 0] + settings.patience,
-            "seen": torch.zeros(number, len(films.vectors), dtype=torch.bool, device=self.device),
             "unseen": torch.full((number,), len(films.vectors), device=self.device),
             "recent": zeros.repeat(1, num_features),
             "liked": zeros.repeat(1, num_features),
             "progress": zeros.repeat(1, 4),
-            "slate": zeros.repeat(1, settings.slate_size).long() - 1,
-            "response": zeros.unsqueeze(2).repeat(1, settings.slate_size, 3),
         }
         return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
-    def appeal(self, state: State, items_BK: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def reaction(self, state: State, items_BK: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Return click logit, affinity and satiation of items, each (B, K); of the whole catalogue (B, N) for None."""
         settings, films = self.settings, self.films
         affinity_BK = inner_products(state["factors"], films.factors, items_BK)
@@ -179,15 +166,9 @@ class Movies:
         )
         return logits_BK, affinity_BK, satiation_BK
 
-    def offered(self, state: State) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the `appeal` of the candidates, each (B, M); the logit of a film that cannot be clicked is -inf."""
-        logits_BM, affinity_BM, satiation_BM = self.appeal(state, self.source.rows(state["candidates"]))
-        return self.source.unseen(logits_BM, state["seen"]), affinity_BM, satiation_BM
-
-    def best_items(self, state: State) -> Tensor:
-        """Return the unseen film of the catalogue with the highest true click logit, (B,) int64."""
-        logits_BN, _, _ = self.appeal(state, None)
-        return mask_out(logits_BN, state["seen"]).argmax(dim=1)
+    def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
+        """Return the click logit of films, (B, K); of the whole catalogue (B, N) for None."""
+        return self.reaction(state, items_BK)[0]
 
     def satisfaction(self, affinity: Tensor, satiation: Tensor) -> Tensor:
         """Return the satisfaction with a clicked film, in [-1, 1], in the shape of the arguments."""
@@ -199,9 +180,8 @@ class Movies:
         settings = self.settings
         items_BK = state["candidates"].gather(1, slate_BK)
         empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        logits_BK, affinity_BK, satiation_BK = self.appeal(state, items_BK)
-        no_click_B = torch.full_like(state["mood"], settings.no_click_logit)
-        clicks_BK = self._clicks(logits_BK, no_click_B, empty_BK, noise["choice"], settings.choice)
+        logits_BK, affinity_BK, satiation_BK = self.reaction(state, items_BK)
+        clicks_BK = self.clicks(logits_BK, empty_BK, noise["choice"])
         clicked_B = clicks_BK.any(dim=1)
         slot_B1 = clicks_BK.byte().argmax(dim=1, keepdim=True)
         affinity_B = affinity_BK.gather(1, slot_B1)[:, 0]
@@ -220,22 +200,16 @@ class Movies:
         response_BK3 = torch.zeros_like(state["response"]).scatter(
             1, slot_B1.unsqueeze(2).expand(-1, -1, 3), answer_B3.unsqueeze(1)
         )
-        seen_BN, unseen_B = forget_when_exhausted(
-            state["seen"].scatter(1, items_BK, True),
-            state["unseen"] - (~empty_BK).sum(dim=1),
-            self.source.least_unseen,
-        )
-        advanced = self._advance(state, item_B, click_B, (stars_B - 3) / 2)
+        advanced = self.source.remember(state, items_BK, empty_BK)
+        advanced |= self._advance(state, item_B, click_B, (stars_B - 3) / 2)
         advanced |= {
             "factors": state["factors"],
             "mood": mood_B,
             "patience": patience_B,
-            "seen": seen_BN,
-            "unseen": unseen_B,
             "slate": items_BK,
             "response": response_BK3,
         }
-        advanced["candidates"] = self.source.offer(advanced["profile"], seen_BN, noise["candidates"])
+        advanced["candidates"] = self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"])
         metrics = self._metrics(advanced, satisfaction_B, empty_BK)
         return advanced, Outcome(response=response_BK3, reward=click_B, left=patience_B <= 0, metrics=metrics)
 
@@ -257,70 +231,28 @@ class Movies:
         }
 
     def _metrics(self, state: State, satisfaction_B: Tensor, empty_BK: Tensor) -> Tensors:
-        films, candidates_BM = self.films, state["candidates"]
-        # The mean of inner products is the inner product with the mean, and a mean of rows needs no (B, M, F) copy.
-        mean_factors_BF = embedding_bag(candidates_BM, films.factors, mode="mean")
-        mean_vectors_BD = embedding_bag(candidates_BM, films.vectors, mode="mean")
+        # As in `closeness`, without a copy of the candidates' factors.
+        mean_BF = embedding_bag(state["candidates"], self.films.factors, mode="mean")
         return {
             "satisfaction": satisfaction_B,
             "mood": state["mood"],
             "repeats": empty_BK.sum(dim=1).float(),
-            "retrieval/cosine": (state["profile"] * mean_vectors_BD).sum(dim=1),
-            "retrieval/affinity": (state["factors"] * mean_factors_BF).sum(dim=1),
+            "retrieval/cosine": self.closeness(state),
+            "retrieval/affinity": (state["factors"] * mean_BF).sum(dim=1),
         }
 
-    def observe(self, state: State) -> Observation:
-        """Return profile, traces, candidates and the last response; preference, satiation and mood stay hidden."""
-        films, candidates_BM = self.films, state["candidates"]
-        shown_BK1 = (state["slate"] >= 0).unsqueeze(2)
-        return {
-            "user": torch.cat([state["profile"], state["recent"], state["liked"], state["progress"]], dim=1),
-            "candidates": self.source.features(films.vectors, candidates_BM),
-            "candidate_ids": candidates_BM,
-            "popularity": films.popularity[candidates_BM],
-            "response": state["response"],
-            "slate_items": embedding(state["slate"].clamp(min=0), films.vectors) * shown_BK1,
-        }
+    def user_features(self, state: State) -> Tensor:
+        """Return profile and traces, (B, 3 D + 4); preference, satiation and mood stay hidden."""
+        return torch.cat([state["profile"], state["recent"], state["liked"], state["progress"]], dim=1)
 
-    @cached_property
-    def spec(self) -> Spec:
-        """Sizes of observation and action."""
-        settings = self.settings
-        slate_size, num_candidates, dim = settings.slate_size, self.source.num_candidates, settings.num_features
-        return Spec(
-            num_candidates=num_candidates,
-            slate_size=slate_size,
-            num_items=len(self.films.vectors),
-            static_items=True,
-            shapes={
-                "user": (3 * dim + 4,),
-                "candidates": (num_candidates, dim),
-                "candidate_ids": (num_candidates,),
-                "popularity": (num_candidates,),
-                "response": (slate_size, 3),
-                "slate_items": (slate_size, dim),
-            },
-            response_columns=("click", "reward", "stars"),
-            neutral_response=(0.0, 0.0, 3.0),
-        )
-
-    def candidate_ids(self, state: State) -> Tensor:
-        """Return the (B, M) films on offer."""
-        return state["candidates"]
-
-    def titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return the titles of films, in the shape of ``item_ids``."""
-        return self._titles[item_ids]
-
-    def item_vectors(self) -> NDArray[np.float32]:
-        """Return the (N, D) text features of the films."""
-        return self.films.vectors.cpu().numpy()
+    def neutral_response(self) -> Mapping[str, float]:
+        """Return the columns of a response; 3 stars say nothing."""
+        return {"click": 0.0, "reward": 0.0, "stars": 3.0}
 
 
 def myopic_oracle(simulator: Movies, state: State) -> Tensor:
     """Show the K films with the highest true click logit: the most expected clicks of this slate."""
-    logits_BM, _, _ = simulator.offered(state)
-    return top_k(logits_BM, simulator.settings.slate_size)
+    return top_k(simulator.offered(state), simulator.settings.slate_size)
 
 
 def near_oracle(simulator: Movies, state: State) -> Tensor:
@@ -330,7 +262,8 @@ def near_oracle(simulator: Movies, state: State) -> Tensor:
         max over A of sum_i P(i | A) (1 + c z_i) + P(no click | A) c z_0, by Dinkelbach.
     """
     settings = simulator.settings
-    logits_BM, affinity_BM, satiation_BM = simulator.offered(state)
+    rows_BM = simulator.source.rows(state["candidates"])
+    logits_BM, affinity_BM, satiation_BM = simulator.reaction(state, rows_BM)
     price = SATISFACTION_PRICE if settings.mood_effect else 0.0
     values_BM = 1 + price * simulator.satisfaction(affinity_BM, satiation_BM)
     no_click_B = torch.full_like(state["mood"], settings.no_click_logit)

@@ -4,38 +4,24 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from encoders.errors import UsageError
-from envs.candidates import SourceName, check_source
-from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
+from envs.text_domain import TextDomainSettings
 
 UserVector = Literal["history", "text"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoviesSettings:
+class MoviesSettings(TextDomainSettings):
     """Settings of `slatelab/Movies-v0`."""
 
-    encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
     user_vector: UserVector = "history"
     """What a session's profile starts from: the mean vector of a short history, or the rater's own text encoded."""
-    num_candidates: int = 30
-    """M, films offered at each step."""
-    candidate_source: SourceName = "cosine_explore"
-    """Where candidates come from; ``all`` offers the whole catalogue, whatever M is."""
     num_exploration: int = 12
-    """How many of the M are random unseen films under ``cosine_explore``; the others are the nearest by cosine."""
-    slate_size: int = 5
-    """K, films shown at each step."""
-    num_features: int = 32
-    """D, principal components kept of the text vectors."""
     min_ratings: int = 10
     """Films with fewer ratings are left out."""
     history_size: int = 10
     """Liked films in the history a profile starts from."""
     perturbation: float = 0.3
     """How far a drawn user's factors lie from their rater's, in standard deviations of the train raters'."""
-    time_limit: int = 500
-    """Slates after which a session is truncated."""
     cosine_weight: float = 3.0
     """Click logit for one unit of cosine between profile and film."""
     popularity_weight: float = 1.0
@@ -45,11 +31,6 @@ class MoviesSettings:
     satiation_weight: float = 2.0
     """Click logit lost at full satiation with a film's genres."""
     no_click_logit: float = 2.0
-    """Logit of clicking nothing."""
-    choice_model: str = "multinomial_logit"
-    """Which slot is clicked: a choice model with at most one click a slate."""
-    choice: ChoiceParameters = PLAIN_CHOICE
-    """Parameters of the choice model."""
     satisfaction_slope: float = 2.0
     """Slope of satisfaction in the fitted preference."""
     satisfaction_satiation: float = 0.3
@@ -71,17 +52,11 @@ class MoviesSettings:
         """Refuse settings that cannot be, before anything is loaded."""
         if self.user_vector not in get_args(UserVector):
             raise UsageError(f'unknown user_vector "{self.user_vector}" (known: {", ".join(get_args(UserVector))})')
-        check_source(self)
-        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
-        for name in ("history_size", "time_limit"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; make it 1 or more")
-        for name in ("satiation_decay", "mood_decay", "profile_drift"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
-        for name in ("patience", "perturbation"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
+        super().__post_init__()
+        if self.history_size < 1:
+            raise UsageError(f"history_size is {self.history_size}; make it 1 or more")
+        self.check_shares("satiation_decay", "mood_decay", "profile_drift")
+        self.check_not_negative("patience", "perturbation")
 
 
 @dataclass(frozen=True, kw_only=True)

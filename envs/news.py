@@ -2,32 +2,29 @@
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, normalize, pad
+from torch.nn.functional import normalize, pad
 
 from encoders.errors import UsageError
 from envs.candidates import inner_products
-from envs.choice import CHOICE_MODELS
 from envs.features import TextFeatures
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
+from envs.interface import Metric, Policy, Tensors, mask_out, repeats
 from envs.news_catalog import WEEK, generate_catalog, generate_personas
 from envs.news_items import NUM_TIMES, NewsItems, NewsUsers
 from envs.news_offer import NewsOffer
 from envs.news_policies import hand_rule, myopic_oracle, near_oracle
 from envs.news_settings import NewsMyopicSettings, NewsSettings
-from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
+from envs.simulator import Anchor, Outcome, Split, State
+from envs.text_domain import TextDomain
 
 NUM_NUMBERS = 9
 """Numbers of ``user`` behind the profile and the traces."""
 
 
-class News:
+class News(TextDomain):
     """Clickbait is clicked today, and costs the trust that makes readers stay.
 
     Description:
@@ -124,36 +121,32 @@ class News:
         "near_oracle": near_oracle,
     }
 
+    STATIC_ITEMS = False
+
+    settings: NewsSettings
+
     def __init__(self, settings: NewsSettings, device: str = "auto") -> None:
-        self.settings = settings
-        self.device = resolve_device(device)
-        self.time_limit = settings.time_limit
         news = generate_catalog()
-        check_sizes(settings.slate_size, settings.num_candidates, len(news.catalog))
+        super().__init__(settings, device, news.catalog)
         texts = TextFeatures(news.catalog.texts, settings.encoder, settings.num_features, self.device)
         self.items = NewsItems(news, texts.items, settings)
         self.users = NewsUsers(generate_personas(), texts, settings, self.device)
-        self.offer = NewsOffer(settings, self.items)
-        self.source = self.offer.source
+        self.set_items(self.items.vectors, self.items.vectors, self.items.popularity)
+        self.num_user_features = 3 * settings.num_features + NUM_TIMES + NUM_NUMBERS
+        self.offer = NewsOffer(settings, self.items, self.source)
         published, needed = int((news.hours <= settings.first_hour).sum()), self.source.least_unseen
         if published < needed:
             raise UsageError(
                 f"{published} articles are published by first_hour {settings.first_hour}, but {needed} have to be on "
                 "offer; let sessions start later or offer fewer candidates"
             )
-        self._clicks = CHOICE_MODELS[settings.choice_model].clicks
         # Of steps, clicks, reading times and bad reading times. Made once: to make them in a step waits for a GPU.
         self._keep = torch.tensor([1.0, 0.8, 0.95, 0.8, 0.95, 0.95], device=self.device)
         self._gain = torch.tensor([0.02, 0.2, 0.05, 0.2, 0.05, 0.05], device=self.device)
-        self._titles = np.array(news.catalog.titles, dtype=object)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the personas of a split, and the hour at which each session starts."""
         return self.users.draw(number, split, generator)
-
-    def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the first exploration candidates."""
-        return {"candidates": self.source.noise(number, generator)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the choice, the error of the reading time and the exploration candidates."""
@@ -166,21 +159,17 @@ class News:
 
     def start(self, users: Tensors, noise: Tensors) -> State:
         """Begin a session: nothing shown, no fatigue, the trust that users come with, full patience."""
-        settings, num_items = self.settings, len(self.items.vectors)
-        number, slots, device = len(users["clock"]), settings.slate_size, self.device
+        settings, number, device = self.settings, len(users["clock"]), self.device
         zeros = torch.zeros(number, 1, device=device)
-        state = users | {
+        state = (users | self.fresh(number)) | {
             "trust": zeros[:, 0] + settings.trust,
             "patience": zeros[:, 0] + settings.patience,
             "fatigue": torch.zeros_like(users["taste"]),
-            "seen": torch.zeros(number, num_items, dtype=torch.bool, device=device),
             "shown": torch.zeros(number, dtype=torch.int64, device=device),
             "recent": torch.zeros_like(users["profile"]),
             "valued": torch.zeros_like(users["profile"]),
             "progress": zeros.repeat(1, len(self._keep)),
-            "slate": torch.full((number, slots), -1, device=device),
             "slate_clock": users["clock"],
-            "response": torch.zeros(number, slots, 3, device=device),
         }
         return state | {"candidates": self.offer.candidates(state, noise["candidates"])}
 
@@ -226,8 +215,7 @@ class News:
         settings = self.settings
         items_BK = state["candidates"].gather(1, slate_BK)
         empty_BK = repeats(slate_BK) | self.offer.closed(state, items_BK)
-        no_click_B = torch.full_like(state["trust"], settings.no_click_logit)
-        clicks_BK = self._clicks(self.appeal(state, items_BK), no_click_B, empty_BK, noise["choice"], settings.choice)
+        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
         click_B = clicks_BK.any(dim=1).float()
         item_B1 = items_BK.gather(1, clicks_BK.byte().argmax(dim=1, keepdim=True))
         item_B = item_B1[:, 0]
@@ -280,19 +268,15 @@ class News:
         }
 
     def _metrics(self, state: State) -> Tensors:
-        items, candidates_BM = self.items, state["candidates"]
-        # The mean of inner products is the inner product with the mean, and a mean of rows needs no (B, M, D) copy.
-        mean_BD = embedding_bag(candidates_BM, items.vectors, mode="mean")
-        fresh_BM, _ = items.timing(state["clock"], self.source.rows(candidates_BM))
+        fresh_BM, _ = self.items.timing(state["clock"], self.source.rows(state["candidates"]))
         return {
             "trust": state["trust"],
-            "retrieval/cosine": (state["profile"] * mean_BD).sum(dim=1),
+            "retrieval/cosine": self.closeness(state),
             "retrieval/freshness": fresh_BM.mean(dim=1),
         }
 
-    def observe(self, state: State) -> Observation:
-        """Return profile, traces, clock, candidates and the last response; tastes, trust and patience stay hidden."""
-        items, candidates_BM, slate_BK = self.items, state["candidates"], state["slate"].clamp(min=0)
+    def user_features(self, state: State) -> Tensor:
+        """Return profile, traces and clock, (B, 3 D + 13); tastes, trust and patience stay hidden."""
         turn_B1 = (state["clock"] * (2 * math.pi / 24)).unsqueeze(1)
         user = [
             pad(state["profile"], (0, NUM_TIMES)),
@@ -303,50 +287,25 @@ class News:
             turn_B1.cos(),
             state["clock"].unsqueeze(1) / WEEK,
         ]
-        offered_BMD = self.source.features(items.vectors, candidates_BM)
-        shown_BKF = items.features(embedding(slate_BK, items.vectors), state["slate_clock"], slate_BK)
-        return {
-            "user": torch.cat(user, dim=1),
-            "candidates": items.features(offered_BMD, state["clock"], candidates_BM),
-            "candidate_ids": candidates_BM,
-            "popularity": items.popularity[candidates_BM],
-            "response": state["response"],
-            "slate_items": shown_BKF * (state["slate"] >= 0).unsqueeze(2),
-        }
+        return torch.cat(user, dim=1)
 
-    @cached_property
-    def spec(self) -> Spec:
-        """Sizes of observation and action."""
-        slate_size, num_candidates = self.settings.slate_size, self.source.num_candidates
-        num_items, dim = self.items.vectors.shape
-        return Spec(
-            num_candidates=num_candidates,
-            slate_size=slate_size,
-            num_items=num_items,
-            static_items=False,
-            shapes={
-                "user": (3 * dim + NUM_TIMES + NUM_NUMBERS,),
-                "candidates": (num_candidates, dim + NUM_TIMES),
-                "candidate_ids": (num_candidates,),
-                "popularity": (num_candidates,),
-                "response": (slate_size, 3),
-                "slate_items": (slate_size, dim + NUM_TIMES),
-            },
-            response_columns=("click", "reward", "minutes"),
-            neutral_response=(0.0, 0.0, self.settings.reading_minutes),
-        )
+    @property
+    def num_item_features(self) -> int:
+        """F, with those that change with the hour."""
+        return self.vectors.shape[1] + NUM_TIMES
 
-    def candidate_ids(self, state: State) -> Tensor:
-        """Return the (B, M) articles on offer."""
-        return state["candidates"]
+    def candidate_features(self, state: State) -> Tensor:
+        """Return what is observed of the candidates at this hour, (B, M, F)."""
+        return self.items.features(super().candidate_features(state), state["clock"], state["candidates"])
 
-    def titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return the headlines of articles, in the shape of ``item_ids``."""
-        return self._titles[item_ids]
+    def shown_features(self, state: State) -> Tensor:
+        """Return what was observed of the articles shown, at the hour of that slate, (B, K, F)."""
+        slate_BK = state["slate"].clamp(min=0)
+        return self.items.features(super().shown_features(state), state["slate_clock"], slate_BK)
 
-    def item_vectors(self) -> NDArray[np.float32]:
-        """Return the (N, D) text features of the articles."""
-        return self.items.vectors.cpu().numpy()
+    def neutral_response(self) -> Mapping[str, float]:
+        """Return the columns of a response; the minutes of satisfaction 0 say nothing."""
+        return {"click": 0.0, "reward": 0.0, "minutes": self.settings.reading_minutes}
 
 
 class NewsMyopic(News):

@@ -16,12 +16,13 @@ class NewsOffer:
     Articles stand in the order of their publication, so that what is published and not too old is a window of ids.
 
     Args:
-        settings: the candidate source and the greatest age.
+        settings: the greatest age.
         items: the articles.
+        source: of candidates, among all articles.
     """
 
-    def __init__(self, settings: NewsSettings, items: NewsItems) -> None:
-        self.source = CandidateSource(settings, items.vectors)
+    def __init__(self, settings: NewsSettings, items: NewsItems, source: CandidateSource) -> None:
+        self.source = source
         self._max_age, self._hours_N = settings.max_age, items.hours
         self._all_N = torch.arange(len(items.hours), device=items.hours.device)
 

@@ -3,28 +3,15 @@
 from dataclasses import dataclass
 
 from encoders.errors import UsageError
-from envs.candidates import SourceName, check_source
-from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
+from envs.candidates import SourceName
+from envs.text_domain import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewsSettings:
+class NewsSettings(TextDomainSettings):
     """Settings of `slatelab/News-v0`."""
 
-    encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
-    num_features: int = 32
-    """D, principal components kept of the text vectors."""
-    num_candidates: int = 30
-    """M, articles offered at each step."""
-    candidate_source: SourceName = "cosine_explore"
-    """Where candidates come from; ``all`` offers the whole catalogue, whatever M is."""
-    num_exploration: int = 10
-    """How many of the M are random open articles under ``cosine_explore``; the others are the nearest by cosine."""
-    slate_size: int = 5
-    """K, articles shown at each step."""
     time_limit: int = 300
-    """Slates after which a session is truncated."""
     first_hour: float = 24.0
     """Earliest hour of the week at which a session starts."""
     last_hour: float = 120.0
@@ -56,11 +43,6 @@ class NewsSettings:
     trust_weight: float = 2.0
     """Click logit of every article for one unit of trust above the trust that users come with."""
     no_click_logit: float = 4.5
-    """Logit of clicking nothing."""
-    choice_model: str = "multinomial_logit"
-    """Which slot is clicked: a choice model with at most one click a slate."""
-    choice: ChoiceParameters = PLAIN_CHOICE
-    """Parameters of the choice model."""
     satisfaction_depth: float = 0.6
     """Satisfaction, before its bounds, for one standard deviation of depth."""
     satisfaction_taste: float = 0.3
@@ -88,21 +70,14 @@ class NewsSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded."""
-        check_source(self)
-        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
-        if self.time_limit < 1:
-            raise UsageError(f"time_limit is {self.time_limit}; make it 1 or more")
+        super().__post_init__()
         if not 0 <= self.first_hour <= self.last_hour < float("inf"):
             raise UsageError(
                 f"sessions would start between hour {self.first_hour} and hour {self.last_hour} of the week; "
                 "make first_hour 0 or more, and last_hour no earlier"
             )
-        for name in ("trust", "trust_loss", "trust_gain", "trust_recovery", "fatigue_decay", "profile_drift"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
-        for name in ("patience", "perturbation", "minutes_per_slate", "max_age"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
+        self.check_shares("trust", "trust_loss", "trust_gain", "trust_recovery", "fatigue_decay", "profile_drift")
+        self.check_not_negative("patience", "perturbation", "minutes_per_slate", "max_age")
         for name in ("freshness_hours", "burst_rise", "burst_fall", "reading_minutes"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} is {getattr(self, name)}; make it finite and more than 0")

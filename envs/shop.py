@@ -1,29 +1,26 @@
 """A shop for generated products and personas: `slatelab/Shop-v0` and its negative control."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, normalize, pad
+from torch.nn.functional import embedding_bag, normalize, pad
 
-from envs.candidates import CandidateSource, forget_when_exhausted, inner_products
-from envs.choice import CHOICE_MODELS
+from envs.candidates import inner_products
 from envs.features import TextFeatures
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out, repeats
+from envs.interface import Metric, Policy, Tensors, repeats
 from envs.shop_catalog import generate_catalog, generate_personas
 from envs.shop_items import ShopItems, ShopUsers, by_kind
 from envs.shop_needs import NeedEvents, moved_needs
 from envs.shop_orders import deliver, order
 from envs.shop_policies import hand_rule, myopic_oracle, near_oracle
 from envs.shop_settings import ShopMyopicSettings, ShopSettings
-from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
+from envs.simulator import Anchor, Outcome, Split, State
+from envs.text_domain import TextDomain
 
 
-class Shop:
+class Shop(TextDomain):
     """A shop in which what sells best today comes back tomorrow: overpromising products are bought, and returned.
 
     Description:
@@ -127,29 +124,23 @@ class Shop:
         "near_oracle": near_oracle,
     }
 
+    settings: ShopSettings
+
     def __init__(self, settings: ShopSettings, device: str = "auto") -> None:
-        self.settings = settings
-        self.device = resolve_device(device)
-        self.time_limit = settings.time_limit
         shop = generate_catalog()
-        check_sizes(settings.slate_size, settings.num_candidates, len(shop.catalog))
+        super().__init__(settings, device, shop.catalog)
         features = TextFeatures(shop.catalog.texts, settings.encoder, settings.num_features, self.device)
         self.products = ShopItems(shop, features.items)
         self.users = ShopUsers(generate_personas(), features, self.device)
-        self.source = CandidateSource(settings, self.products.vectors)
-        self._clicks = CHOICE_MODELS[settings.choice_model].clicks
+        self.set_items(self.products.vectors, self.products.features, self.products.popularity)
+        self.num_user_features = 2 * self.products.features.shape[1] + settings.num_features + 7
         # Of the entries of progress. Made once: to make them in a step waits for a GPU.
         self._keep = torch.tensor([1.0, 0.8, 0.0, 0.0, 0.8, 0.95, 0.95], device=self.device)
         self._gain = torch.tensor([0.02, 0.2, 1.0, 1.0, 0.2, 0.05, 0.05], device=self.device)
-        self._titles = np.array(shop.catalog.titles, dtype=object)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the personas of a split."""
         return self.users.draw(number, split, generator, self.settings.perturbation)
-
-    def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the first exploration candidates."""
-        return {"candidates": self.source.noise(number, generator)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the choice, whether it will be sent back, the error of the stars, new needs, exploration candidates."""
@@ -165,21 +156,18 @@ class Shop:
     def start(self, users: Tensors, noise: Tensors) -> State:
         """Begin a session: nothing seen, ordered or owned, no trust or distrust, full patience."""
         settings, products, device = self.settings, self.products, self.device
-        number, num_items = len(users["need"]), len(products.vectors)
+        number = len(users["need"])
         zeros = torch.zeros(number, 1, device=device)
-        state = users | {
+        state = (users | self.fresh(number)) | {
             "owned": torch.zeros_like(users["need"]),
             "trust": zeros[:, 0],
             "patience": zeros[:, 0] + settings.patience,
             "ordered": torch.full((number, settings.delivery), -1, device=device),
             "failed": zeros.repeat(1, settings.delivery),
-            "seen": torch.zeros(number, num_items, dtype=torch.bool, device=device),
-            "unseen": torch.full((number,), num_items, device=device),
+            "unseen": torch.full((number,), len(products.vectors), device=device),
             "bought": zeros.repeat(1, products.vectors.shape[1]),
             "verdicts": zeros.repeat(1, products.features.shape[1]),
             "progress": zeros.repeat(1, 7),
-            "slate": torch.full((number, settings.slate_size), -1, device=device),
-            "response": torch.zeros(number, settings.slate_size, 2, device=device),
         }
         return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
@@ -197,14 +185,6 @@ class Shop:
             + settings.trust_weight * state["trust"].unsqueeze(1)
             - state["price_sensitivity"].unsqueeze(1) * (dearness_BK - 0.5)
         )
-
-    def offered(self, state: State) -> Tensor:
-        """Return the `appeal` of the candidates, (B, M); the logit of a product that cannot be bought is -inf."""
-        return self.source.unseen(self.appeal(state, self.source.rows(state["candidates"])), state["seen"])
-
-    def best_items(self, state: State) -> Tensor:
-        """Return the unseen product of the catalogue with the highest true purchase logit, (B,) int64."""
-        return mask_out(self.appeal(state, None), state["seen"]).argmax(dim=1)
 
     def satisfaction(self, state: State, items_BK: Tensor) -> Tensor:
         """Return the satisfaction with products once they are delivered, (B, K) in [-1, 1]."""
@@ -226,8 +206,7 @@ class Shop:
         settings = self.settings
         items_BK = state["candidates"].gather(1, slate_BK)
         empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        no_click_B = torch.full_like(state["trust"], settings.no_click_logit)
-        clicks_BK = self._clicks(self.appeal(state, items_BK), no_click_B, empty_BK, noise["choice"], settings.choice)
+        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
         bought_B = clicks_BK.any(dim=1).float()
         item_B = items_BK.gather(1, clicks_BK.byte().argmax(dim=1, keepdim=True))[:, 0]
         response_BK2 = clicks_BK.float().unsqueeze(2).repeat(1, 1, 2)
@@ -246,19 +225,13 @@ class Shop:
         # Who leaves still sends back what fails them, so that nothing is sold for good by ending the session.
         returned_B = parcel["returned"] + left_B * advanced["failed"].sum(dim=1)
 
-        seen_BN, unseen_B = forget_when_exhausted(
-            state["seen"].scatter(1, items_BK, True),
-            state["unseen"] - (~empty_BK).sum(dim=1),
-            self.source.least_unseen,
-        )
+        advanced |= self.source.remember(state, items_BK, empty_BK)
         advanced |= {
             "trust": trust_B,
             "patience": patience_B,
-            "seen": seen_BN,
-            "unseen": unseen_B,
             "slate": items_BK,
             "response": response_BK2,
-            "candidates": self.source.offer(advanced["profile"], seen_BN, noise["candidates"]),
+            "candidates": self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"]),
         }
         metrics = {
             "satisfaction": parcel["satisfaction"],
@@ -298,64 +271,22 @@ class Shop:
         }
 
     def _metrics(self, state: State) -> Tensors:
-        products, candidates_BM = self.products, state["candidates"]
-        # The mean of inner products is the inner product with the mean, and a mean of rows needs no (B, M, D) copy.
-        mean_BD = embedding_bag(candidates_BM, products.vectors, mode="mean")
-        need_BM = by_kind(state["need"], products.categories, self.source.rows(candidates_BM))
+        need_BM = by_kind(state["need"], self.products.categories, self.source.rows(state["candidates"]))
         return {
             "trust": state["trust"],
             "need": state["need"].sum(dim=1),
-            "retrieval/cosine": (state["profile"] * mean_BD).sum(dim=1),
+            "retrieval/cosine": self.closeness(state),
             "retrieval/need": need_BM.mean(dim=1),
         }
 
-    def observe(self, state: State) -> Observation:
-        """Return profile, traces, candidates and the last response; needs, tastes, budget and trust stay hidden."""
-        products, candidates_BM = self.products, state["candidates"]
-        shown_BK1 = (state["slate"] >= 0).unsqueeze(2)
-        profile_BF = pad(state["profile"], (0, products.features.shape[1] - products.vectors.shape[1]))
-        return {
-            "user": torch.cat([profile_BF, state["bought"], state["verdicts"], state["progress"]], dim=1),
-            "candidates": self.source.features(products.features, candidates_BM),
-            "candidate_ids": candidates_BM,
-            "popularity": products.popularity[candidates_BM],
-            "response": state["response"],
-            "slate_items": embedding(state["slate"].clamp(min=0), products.features) * shown_BK1,
-        }
+    def user_features(self, state: State) -> Tensor:
+        """Return profile and traces, (B, 3 D + 15); needs, tastes, budget and trust stay hidden."""
+        profile_BF = pad(state["profile"], (0, self.features.shape[1] - self.vectors.shape[1]))
+        return torch.cat([profile_BF, state["bought"], state["verdicts"], state["progress"]], dim=1)
 
-    @cached_property
-    def spec(self) -> Spec:
-        """Sizes of observation and action."""
-        slate_size, num_candidates = self.settings.slate_size, self.source.num_candidates
-        num_items, width = self.products.features.shape
-        return Spec(
-            num_candidates=num_candidates,
-            slate_size=slate_size,
-            num_items=num_items,
-            static_items=True,
-            shapes={
-                "user": (2 * width + self.products.vectors.shape[1] + 7,),
-                "candidates": (num_candidates, width),
-                "candidate_ids": (num_candidates,),
-                "popularity": (num_candidates,),
-                "response": (slate_size, 2),
-                "slate_items": (slate_size, width),
-            },
-            response_columns=("click", "reward"),
-            neutral_response=(0.0, 0.0),
-        )
-
-    def candidate_ids(self, state: State) -> Tensor:
-        """Return the (B, M) products on offer."""
-        return state["candidates"]
-
-    def titles(self, item_ids: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Return the titles of products, in the shape of ``item_ids``."""
-        return self._titles[item_ids]
-
-    def item_vectors(self) -> NDArray[np.float32]:
-        """Return the (N, D + 4) features of the products."""
-        return self.products.features.cpu().numpy()
+    def neutral_response(self) -> Mapping[str, float]:
+        """Return the columns of a response."""
+        return {"click": 0.0, "reward": 0.0}
 
 
 class ShopMyopic(Shop):

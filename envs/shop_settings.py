@@ -3,28 +3,14 @@
 from dataclasses import dataclass, fields
 
 from encoders.errors import UsageError
-from envs.candidates import SourceName, check_source
-from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
+from envs.candidates import SourceName
+from envs.text_domain import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShopSettings:
+class ShopSettings(TextDomainSettings):
     """Settings of `slatelab/Shop-v0`."""
 
-    encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
-    num_features: int = 32
-    """D, principal components kept of the text vectors."""
-    num_candidates: int = 30
-    """M, products offered at each step."""
-    candidate_source: SourceName = "cosine_explore"
-    """Where candidates come from; ``all`` offers the whole catalogue, whatever M is."""
-    num_exploration: int = 10
-    """How many of the M are random unseen products under ``cosine_explore``; the others are the nearest by cosine."""
-    slate_size: int = 5
-    """K, products shown at each step."""
-    time_limit: int = 500
-    """Slates after which a session is truncated."""
     perturbation: float = 0.3
     """Standard deviation of a drawn user's tastes around their persona's."""
     need_weight: float = 4.0
@@ -39,10 +25,6 @@ class ShopSettings:
     """Purchase logit for one unit of trust."""
     no_click_logit: float = 4.5
     """Logit of buying nothing."""
-    choice_model: str = "multinomial_logit"
-    """Which product is bought: a choice model with at most one click a slate."""
-    choice: ChoiceParameters = PLAIN_CHOICE
-    """Parameters of the choice model."""
     delivery: int = 3
     """Slates between a purchase and its delivery."""
     quality_satisfaction: float = 0.5
@@ -80,21 +62,15 @@ class ShopSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded."""
-        check_source(self)
-        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
-        for name in ("time_limit", "delivery"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; make it 1 or more")
-        for name in ("trust_decay", "fulfilment", "new_need_chance", "wear"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
+        super().__post_init__()
+        if self.delivery < 1:
+            raise UsageError(f"delivery is {self.delivery}; make it 1 or more")
+        self.check_shares("trust_decay", "fulfilment", "new_need_chance", "wear")
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float) and not abs(value) < float("inf"):
                 raise UsageError(f"{field.name} is {value}; make it finite")
-        for name in ("perturbation", "patience", "return_cost", "reopening", "follow_need"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is {getattr(self, name)}; make it 0 or more")
+        self.check_not_negative("perturbation", "patience", "return_cost", "reopening", "follow_need")
         for name in ("profile_turn", "profile_tiring"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; make it 0 or more and less than 1")

@@ -59,7 +59,7 @@ def test_the_click_logit_is_the_documented_sum(movies: Movies) -> None:
     state, films = _user(movies, affinity=-1.5), movies.films
     state["satiation"] = torch.zeros_like(state["satiation"]).index_fill(1, torch.tensor([4]), 0.5)
     items = torch.tensor([[0, 7, 100]])
-    logits, affinity, satiation = movies.appeal(state, items)
+    logits, affinity, satiation = movies.reaction(state, items)
     torch.testing.assert_close(affinity, torch.full((1, 3), -1.5))
     torch.testing.assert_close(satiation, 0.5 * films.genres[items[0], 4].unsqueeze(0))
     for column, item in enumerate(items[0].tolist()):
@@ -71,7 +71,7 @@ def test_the_click_logit_is_the_documented_sum(movies: Movies) -> None:
 
 def test_click_chances_are_those_of_the_logits(movies: Movies) -> None:
     state = _user(movies)
-    logits, _, _ = movies.appeal(state, state["candidates"].gather(1, SLATE))
+    logits = movies.appeal(state, state["candidates"].gather(1, SLATE))
     weights = [math.exp(logit) for logit in logits[0].tolist()]
     edge = weights[0] / (sum(weights) + math.exp(2.0))
     for uniform, clicks in ((edge - 1e-4, [1, 0]), (edge + 1e-4, [0, 1])):
@@ -163,7 +163,7 @@ def test_metrics_of_retrieval_are_means_over_the_next_candidates(movies: Movies)
     state, outcome = movies.step(env.state, random_slate(8, 30, 5, env.generator), movies.step_noise(8, env.generator))
     vectors = movies.observe(state)["candidates"]
     cosine = torch.einsum("bd,bmd->bm", state["profile"], vectors).mean(dim=1)
-    _, affinity, _ = movies.appeal(state, state["candidates"])
+    _, affinity, _ = movies.reaction(state, state["candidates"])
     torch.testing.assert_close(outcome.metrics["retrieval/cosine"], cosine)
     torch.testing.assert_close(outcome.metrics["retrieval/affinity"], affinity.mean(dim=1))
 
@@ -234,7 +234,7 @@ def test_nothing_lasts_in_the_control(control: Movies) -> None:
     torch.testing.assert_close(after["profile"], state["profile"])
     tired, fresh = after | {"satiation": after["satiation"] + 1}, after
     items = after["candidates"]
-    torch.testing.assert_close(control.appeal(tired, items)[0], control.appeal(fresh, items)[0])
+    torch.testing.assert_close(control.appeal(tired, items), control.appeal(fresh, items))
 
 
 def test_in_the_control_the_near_oracle_is_the_myopic_oracle(control: Movies) -> None:
@@ -291,7 +291,7 @@ def test_the_best_film_is_the_unseen_one_of_the_highest_logit(movies: Movies) ->
     users = movies.sample_users(3, "test", generator)
     state = movies.start(users, movies.start_noise(3, generator))
     everything = torch.arange(movies.spec.num_items).expand(3, -1)
-    logits_BN, _, _ = movies.appeal(state, everything)
+    logits_BN = movies.appeal(state, everything)
     best_B = movies.best_items(state)
     assert torch.equal(best_B, logits_BN.argmax(dim=1))
     state["seen"] = state["seen"].scatter(1, best_B.unsqueeze(1), True)
