@@ -1,0 +1,75 @@
+"""Put a finished benchmark into the documentation: all its tables on one page, and its rows on each agent's page.
+
+    slatelab benchmark --seeds 5 --seeds-at-once --no-myopic-companion --workers 2
+    python benchmarks/scoreboard_pages.py runs/benchmark
+
+writes ``docs/scoreboard.md`` and the last section of each ``docs/agents/AGENT.md``.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from encoders.cache import write_atomically
+from encoders.errors import Failure, UsageError
+from experiments.config import short_name
+from experiments.report_page import NONE, interval, markdown_table, signed
+from experiments.scoreboard import Arena, Scoreboard, read_scoreboard
+from experiments.scoreboard_page import page
+from experiments.standings import HAND_RULE, MYOPIC
+
+DOCS = Path(__file__).parents[1] / "docs"
+SECTION = "## Scoreboard"
+"""The last heading of an agent's page; what follows it is written anew."""
+READING = "Columns: [benchmark.md](../benchmark.md#columns). All agents: [scoreboard.md](../scoreboard.md)."
+
+
+def section(board: Scoreboard, agent: str) -> str:
+    """Return an agent's rows, one for each environment."""
+    command = board.commands[-1] if board.commands else "slatelab benchmark"
+    rows = [row(arena, agent) for arena in board.arenas if any(cell.agent == agent for cell in arena.cells)]
+    table = markdown_table(["environment", "seeds", "return", "score", "− myopic", "− hand rule"], rows)
+    return f"{SECTION}\n\n`{command}`\n\n{table}\n\n{READING}\n"
+
+
+def row(arena: Arena, agent: str) -> list[str]:
+    """Return how an agent stands in one environment."""
+    name, standing = short_name(arena.env), arena.of(agent)
+    if standing is None:
+        reasons = dict.fromkeys(cell.status for cell in arena.cells if cell.agent == agent)
+        return [name, "0", ", ".join(reasons), "", "", ""]
+    places = 1 if abs(standing.returned.mean) >= 100 else 2
+
+    def number(value: float) -> str:
+        return f"{value:z.{places}f}"
+
+    differences = []
+    for rival in (MYOPIC, HAND_RULE):
+        found = standing.differences.get(rival)
+        text = "" if found is None else interval(found, signed(number))
+        clear = found is not None and found.ci_low is not None and found.ci_low > 0
+        differences.append(f"**{text}**" if clear else text)
+    score = NONE if standing.score is None else interval(standing.score, lambda value: f"{value:z.2f}")
+    return [name, str(standing.seeds), interval(standing.returned, number), score, *differences]
+
+
+def main() -> int:
+    """Write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("benchmark", type=Path, help="the folder of a benchmark (its --out)")
+    out = parser.parse_args().benchmark
+    try:
+        board = read_scoreboard(out)
+    except (Failure, UsageError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    write_atomically(DOCS / "scoreboard.md", page(board).encode())
+    for path in sorted((DOCS / "agents").glob("*.md")):
+        text = path.read_text(encoding="utf-8").partition(f"\n{SECTION}")[0].rstrip("\n")
+        write_atomically(path, f"{text}\n\n{section(board, path.stem)}".encode())
+    print(f"wrote {DOCS / 'scoreboard.md'} and the agents' pages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
