@@ -15,7 +15,7 @@ from envs.boredom_mixtures import number_ends, sparse_directions
 from envs.boredom_policies import hand_rule, myopic_oracle, near_oracle
 from envs.boredom_settings import BoredomRerankSettings, BoredomSettings
 from envs.choice import CHOICE_MODELS
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, blanked, repeats_if_any
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import top_k
 
@@ -210,8 +210,8 @@ class Boredom:
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user click what is relevant, and tire."""
         settings, numbers = self.settings, self._numbers
-        empty_BK = repeats(slate_BK)
-        shown_BK = torch.where(empty_BK, numbers.items, self._item_ids(state, slate_BK))
+        empty_BK = repeats_if_any(slate_BK)
+        shown_BK = blanked(self._item_ids(state, slate_BK), empty_BK, numbers.items)
         items_BKD = embedding(shown_BK, self._items)
         match_BK = torch.bmm(items_BKD, self.current_taste(state).unsqueeze(2)).squeeze(2)
         logits_BK = self.logits(match_BK)
@@ -240,7 +240,7 @@ class Boredom:
             "response": response_BK2,
             **self._offer(noise),
         }
-        filled_BK = (~empty_BK).float()
+        filled_BK = torch.ones_like(click_BK) if empty_BK is None else (~empty_BK).float()
         filled_B = filled_BK @ self._ones_K
         metrics = {
             "relevance": (torch.sigmoid(logits_BK) * filled_BK).sum(dim=1) / filled_B,

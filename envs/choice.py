@@ -20,7 +20,7 @@ from encoders.errors import UsageError
 from encoders.registry import unknown_name
 from envs import click_models
 from envs.choice_parameters import ChoiceParameters
-from envs.interface import mask_out
+from envs.interface import mask_out, number
 
 __all__ = [
     "CHOICE_MODELS",
@@ -79,7 +79,7 @@ def multinomial_proportional(
     if empty_BK is not None:
         scores_BK = scores_BK.masked_fill(empty_BK, parameters.min_score)
     scores_BC = torch.cat([scores_BK, no_click_B.unsqueeze(1)], dim=1)
-    weights_BC = (scores_BC - parameters.min_score).clamp(min=0)
+    weights_BC = (scores_BC - number(parameters.min_score, scores_BC.dtype)).clamp(min=0)
     return weights_BC / weights_BC.sum(dim=1, keepdim=True)
 
 
@@ -94,9 +94,9 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
         (B,) int64 in [0, C).
     """
     cumulative_BC = probabilities_BC.cumsum(dim=1)
-    threshold_B1 = uniform_B.unsqueeze(1) * cumulative_BC[:, -1:]
-    passed_B1 = torch.searchsorted(cumulative_BC, threshold_B1, right=True)
-    return passed_B1.squeeze(1).clamp(max=probabilities_BC.shape[1] - 1)
+    # Below the last of the row, however it is rounded: the largest number below 1 is half a unit too small to round up.
+    threshold_B1 = (uniform_B * cumulative_BC.select(1, -1)).unsqueeze(1)
+    return torch.searchsorted(cumulative_BC, threshold_B1, right=True).squeeze(1)
 
 
 Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]

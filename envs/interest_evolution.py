@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import embedding, pad
+from torch.nn.functional import pad
 
 from envs.choice import CHOICE_MODELS, sample_choice
 from envs.interest_settings import InterestEvolutionSettings
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
+from envs.interface import Metric, Observation, Policy, Spec, Tensors, blanked, repeats_if_any
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import optimal_slate, top_k
 
@@ -25,7 +25,7 @@ class _Numbers(NamedTuple):
     half: Tensor
     one: Tensor
     minus_one: Tensor
-    slots: Tensor
+    last_slot: Tensor
     topics: Tensor
     bonus: Tensor
     no_click_penalty: Tensor
@@ -36,7 +36,7 @@ class _Numbers(NamedTuple):
 
 def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
     deviation = settings.quality_deviation * math.sqrt(2)
-    sizes = settings.slate_size, settings.num_topics
+    sizes = settings.slate_size - 1, settings.num_topics
     rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, float(settings.no_click_mass)
     return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 0.5, 1.0, -1.0, *sizes, *rates)))
 
@@ -123,6 +123,7 @@ class InterestEvolution:
         # Responses to a click on each slot, and to none, before anything but the click is filled in.
         clicks = torch.eye(settings.slate_size + 1, settings.slate_size, device=self.device)
         self._answers = pad(clicks.unsqueeze(2), (0, 4))
+        self._clicked = clicks.sum(dim=1)
         self._shares = torch.arange(settings.num_topics + 1, device=self.device) / settings.num_topics
         self._shares[-1] = 0
         self._numbers = _numbers(settings, self.device)
@@ -160,30 +161,27 @@ class InterestEvolution:
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user watch one video of the slate or none, and change."""
         settings, numbers = self.settings, self._numbers
-        topics_BK, empty_BK = state["topics"].gather(1, slate_BK), repeats(slate_BK)
+        topics_BK, empty_BK = state["topics"].gather(1, slate_BK), repeats_if_any(slate_BK)
         interest_BK = state["interests"].gather(1, topics_BK)
         quality_BK = self.quality(topics_BK, state["ranks"].gather(1, slate_BK))
         no_click_B = numbers.no_click_mass.expand_as(state["budget"])
         chances_BC = self._chances(interest_BK, no_click_B, empty_BK, settings.choice)
         choice_B = sample_choice(chances_BC, noise["choice"])
-        choice_B1 = choice_B.unsqueeze(1)
-        click_B1, slot_B1 = (choice_B1 < numbers.slots).float(), choice_B1.clamp(max=settings.slate_size - 1)
-        before_B1 = state["budget"].unsqueeze(1)
+        click_B, slot_B1 = self._clicked.take(choice_B), torch.minimum(choice_B, numbers.last_slot).unsqueeze(1)
 
-        minutes_B1 = before_B1.clamp(0, settings.document_length) * click_B1
-        quality_B1 = quality_BK.gather(1, slot_B1) * click_B1
-        watched_cost_B1 = minutes_B1 * (numbers.one - numbers.bonus * quality_B1)
+        minutes_B = state["budget"].clamp(0, settings.document_length) * click_B
+        quality_B = quality_BK.gather(1, slot_B1).squeeze(1) * click_B
+        watched_cost_B = minutes_B * (numbers.one - numbers.bonus * quality_B)
         # A click is 0 or 1, and chooses between the two.
-        cost_B1 = torch.lerp(numbers.no_click_penalty, watched_cost_B1, click_B1)
-        budget_B = (before_B1 - cost_B1).squeeze(1)
-        interest_B1 = self._moved(interest_BK.gather(1, slot_B1), click_B1, noise["direction"])
+        budget_B = state["budget"] - torch.lerp(numbers.no_click_penalty, watched_cost_B, click_B)
+        interest_B1 = self._moved(interest_BK.gather(1, slot_B1), click_B.unsqueeze(1), noise["direction"])
 
-        shown_BK = torch.where(empty_BK, numbers.topics, topics_BK)
+        shown_BK = blanked(topics_BK, empty_BK, numbers.topics)
         response_BK5 = self._answers.index_select(0, choice_B)
         click_BK, reward_BK, watched_BK, seen_BK, share_BK = response_BK5.unbind(2)
-        torch.mul(click_BK, minutes_B1, out=reward_BK)
+        torch.mul(click_BK, minutes_B.unsqueeze(1), out=reward_BK)
         watched_BK.copy_(reward_BK)
-        torch.where(empty_BK, numbers.zero, quality_BK, out=seen_BK)
+        blanked(quality_BK, empty_BK, numbers.zero, out=seen_BK)
         torch.take(self._shares, shown_BK, out=share_BK)
         advanced = {
             "interests": state["interests"].scatter(1, topics_BK.gather(1, slot_B1), interest_B1),
@@ -192,9 +190,10 @@ class InterestEvolution:
             "response": response_BK5,
             **self._offer(noise["videos"]),
         }
-        metrics = {"quality": quality_B1.squeeze(1), "budget": budget_B, "repeats": empty_BK.float() @ self._ones}
-        reward_B, left_B = minutes_B1.squeeze(1), budget_B <= numbers.zero
-        return advanced, Outcome(response=response_BK5, reward=reward_B, left=left_B, metrics=metrics)
+        repeats_B = torch.zeros_like(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
+        metrics = {"quality": quality_B, "budget": budget_B, "repeats": repeats_B}
+        left_B = budget_B <= numbers.zero
+        return advanced, Outcome(response=response_BK5, reward=minutes_B, left=left_B, metrics=metrics)
 
     def quality(self, topics: Tensor, ranks: Tensor) -> Tensor:
         """Return the quality of videos by topic and rank in [0, 1) among the videos of the topic, in their shape."""
@@ -234,9 +233,9 @@ class InterestEvolution:
         """Return interests, topics on offer, the last slate and its response."""
         observation = {
             "user": state["interests"],
-            "candidates": embedding(state["topics"], self._topics),
+            "candidates": torch.embedding(self._topics, state["topics"]),
             "response": state["response"],
-            "slate_items": embedding(state["shown"], self._topics),
+            "slate_items": torch.embedding(self._topics, state["shown"]),
         }
         if self.settings.observe_budget:
             observation["budget"] = state["budget"].unsqueeze(1) / self.settings.time_budget

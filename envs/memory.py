@@ -37,7 +37,7 @@ def apart(tensors: Tensors, state: Tensors) -> Tensors:
 def arrays(tensors: Tensors, state: Tensors) -> dict[str, NDArray[Any]]:
     """Return the same as arrays; what all rows share is read-only."""
     if _rows(tensors) == 1:
-        return {name: value.cpu().numpy().copy() for name, value in tensors.items()}
+        return {name: (value if value.is_cpu else value.cpu()).numpy().copy() for name, value in tensors.items()}
     owned = places(state)
     return {name: _array(value, owned) for name, value in tensors.items()}
 

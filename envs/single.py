@@ -8,6 +8,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from encoders.errors import UsageError
+from envs.interface import Tensors
 from envs.simulator import Simulator, Split
 from envs.vector import SlateVectorEnv
 
@@ -48,12 +49,19 @@ class SlateEnv(gym.Env[Any, Any]):
             raise UsageError(f"the slate is no array of integers (slots,): {error}") from error
         if slate_K.shape != self.action_space.shape:
             raise UsageError(f"the slate has shape {slate_K.shape}, expected (slots,) = {self.action_space.shape}")
+        vector, simulator = self.vector, self.vector.simulator
         with torch.inference_mode():
-            observation, reward, left, truncated, info = self.vector.step(slate_K[None])
-        info = _first(info)
+            ids_BK, outcome, _ = vector.show(slate_K[None])
+            assert vector.state is not None
+            observation = _arrays(simulator.observe(vector.state))
+            info = _arrays({"response": outcome.response, "slate_ids": ids_BK})
+            info |= {name: value.item() for name, value in outcome.metrics.items()}
+        info["titles"] = simulator.titles(info["slate_ids"])
         if self.render_mode is not None:
             self._shown = _describe(info)
-        return _first(observation), float(reward[0]), bool(left[0]), bool(truncated[0]), info
+        left = bool(outcome.left)
+        late = int(vector.steps_B) >= simulator.time_limit
+        return observation, float(outcome.reward), left, late and not left, info
 
     def render(self) -> Any:
         """Return the last slate as text, the clicked title marked (``ansi``)."""
@@ -62,6 +70,11 @@ class SlateEnv(gym.Env[Any, Any]):
 
 def _first(batched: dict[str, Any]) -> dict[str, Any]:
     return {name: value[0] for name, value in batched.items()}
+
+
+def _arrays(tensors: Tensors) -> dict[str, Any]:
+    """Return the only user's entries; copies, since they may be the simulator's own."""
+    return {name: (value if value.is_cpu else value.cpu()).numpy()[0].copy() for name, value in tensors.items()}
 
 
 def _describe(info: dict[str, Any]) -> str:

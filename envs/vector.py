@@ -1,7 +1,7 @@
 """A simulator behind Gymnasium's vector interface, in numpy or, without leaving the device, in tensors."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -12,9 +12,19 @@ from torch import Tensor
 
 from encoders import index
 from encoders.errors import UsageError
-from envs.interface import Observation, Tensors, restore_stream
+from envs.interface import Observation, Tensors, number, restore_stream
 from envs.memory import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
-from envs.simulator import Simulator, Split, State, check_split
+from envs.simulator import Outcome, Simulator, Split, State, check_split
+
+
+class Shown(NamedTuple):
+    """What came of slates, before any session begins anew."""
+
+    ids: Tensor
+    """(B, K) int64, the items of the slates."""
+    outcome: Outcome
+    lent: set[int]
+    """Where the state before, the slates and the noise are stored; empty where no session begins by itself."""
 
 
 class SlateVectorEnv(VectorEnv[Any, Any, Any]):
@@ -107,22 +117,15 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Show slates (B, K); positions outside the candidate set are refused, repeated ones are empty slots."""
-        slate_BK = self._check_actions(actions)
-        if self.state is None:
-            raise UsageError("call reset() before step()")
-        shown_BK = self._shown(self.state, slate_BK)
-        noise = self._draw_step()
-        autoresets = self.autoreset_mode is AutoresetMode.SAME_STEP
-        lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
-        self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
+        shown_BK, outcome, lent = self.show(actions)
+        assert self.state is not None
         reward_B, left_B = outcome.reward, outcome.left
-        self.steps_B = self.steps_B + 1
         late_B = self.steps_B >= self.simulator.time_limit
         truncated_B = late_B > left_B  # late, and the user has not left
         info = self._give({"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}, self.state)
         if not self.as_tensors:
             info["titles"] = self.simulator.titles(info["slate_ids"])
-        if autoresets:
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
             lent |= places({"reward": reward_B, "left": left_B})
             observation = self._autoreset(late_B | left_B, lent, info)
         else:
@@ -131,6 +134,19 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             return observation, reward_B, left_B, truncated_B, info
         reward = reward_B.cpu().numpy().astype(np.float64)
         return observation, reward, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
+
+    def show(self, actions: Any) -> Shown:
+        """Show slates (B, K), as `step` does, but hand nothing out and begin no session."""
+        slate_BK = self._check_actions(actions)
+        if self.state is None:
+            raise UsageError("call reset() before step()")
+        shown_BK = self._shown(self.state, slate_BK)
+        noise = self._draw_step()
+        autoresets = self.autoreset_mode is AutoresetMode.SAME_STEP
+        lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
+        self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
+        self.steps_B = self.steps_B + number(1, torch.int64)
+        return Shown(shown_BK, outcome, lent)
 
     def observation(self) -> Observation:
         """Return what the agents see now, as tensors; to write into them changes nothing here."""
@@ -238,21 +254,22 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     def _check_actions(self, actions: Any) -> Tensor:
         spec = self.simulator.spec
         try:
-            slate_BK = torch.as_tensor(actions)
+            slate_BK = torch.from_numpy(actions) if isinstance(actions, np.ndarray) else torch.as_tensor(actions)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UsageError(f"the slates are no array of integers (users, slots): {error}") from error
         expected = (self.num_envs, spec.slate_size)
         if slate_BK.shape != expected:
             raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")
-        if slate_BK.is_floating_point() or slate_BK.is_complex() or slate_BK.dtype == torch.bool:
-            raise UsageError(f"a slate holds integer positions in the candidate set, not {slate_BK.dtype}")
-        slate_BK, device = slate_BK.long(), self.simulator.device
+        dtype = slate_BK.dtype
+        if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
+            raise UsageError(f"a slate holds integer positions in the candidate set, not {dtype}")
+        device = self.simulator.device
         # Slates that come from a GPU are not looked into: the step would have to wait for it.
         if slate_BK.device != device and index.may_look(slate_BK.device):
-            lowest, highest = torch.aminmax(slate_BK)
+            lowest, highest = torch.aminmax(slate_BK.long())
             if int(lowest) < 0 or int(highest) >= spec.num_candidates:
                 raise self._outside()
-        return slate_BK.to(device)
+        return slate_BK.to(device, torch.int64)
 
     def _shown(self, state: State, slate_BK: Tensor) -> Tensor:
         """Return the items of slates; on a CPU this is where a position outside the candidate set is noticed."""

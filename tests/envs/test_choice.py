@@ -66,6 +66,14 @@ def test_an_option_without_a_chance_is_never_drawn(uniform: float) -> None:
     assert (chances.gather(1, drawn.unsqueeze(1)) > 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_largest_number_below_one_draws_an_option(dtype: torch.dtype) -> None:
+    chances = torch.rand((100_000, 5), generator=torch.Generator().manual_seed(0), dtype=dtype)
+    chances = chances / chances.sum(dim=1, keepdim=True)
+    largest = torch.nextafter(torch.ones((), dtype=dtype), torch.zeros((), dtype=dtype))
+    assert (sample_choice(chances, largest.expand(100_000)) == 4).all()
+
+
 def test_mask_out_writes_minus_infinity_into_a_copy() -> None:
     values = torch.tensor([[1.0, 2.0]])
     assert mask_out(values, torch.tensor([[True, False]])).tolist() == [[-math.inf, 2.0]]

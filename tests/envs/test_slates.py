@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.interface import FEW_USERS, repeats, take_candidates
+from envs.interface import FEW_USERS, blanked, repeats, repeats_if_any, take_candidates
 from envs.slates import SLATE_RULES, greedy_slate, optimal_slate, random_slate, slate_value, top_k, top_k_slate
 
 
@@ -127,6 +127,25 @@ def test_repeats_are_the_same_for_few_users_and_for_many(users: int, slots: int)
     marked = repeats(slates)
     assert marked.tolist() == expected
     assert marked.is_contiguous()
+
+
+def test_one_slate_without_repeats_has_no_marks() -> None:
+    assert repeats_if_any(torch.tensor([[4, 0, 2]])) is None
+    for slates in ([[4, 0, 4]], [[4, 0, 2], [1, 1, 0]], [[4, 0, 2], [1, 3, 0]]):
+        marked = repeats_if_any(torch.tensor(slates))
+        assert marked is not None
+        assert torch.equal(marked, repeats(torch.tensor(slates)))
+
+
+def test_empty_slots_are_blanked() -> None:
+    values, blank, out = torch.tensor([[1.0, 2.0]]), torch.tensor(-1.0), torch.zeros(1, 2)
+    empty = torch.tensor([[True, False]])
+    assert blanked(values, None, blank).tolist() == [[1.0, 2.0]]
+    assert blanked(values, empty, blank).tolist() == [[-1.0, 2.0]]
+    assert blanked(values, None, blank, out=out) is out
+    assert out.tolist() == [[1.0, 2.0]]
+    assert blanked(values, empty, blank, out=out) is out
+    assert out.tolist() == [[-1.0, 2.0]]
 
 
 def test_take_candidates_picks_numbers_and_vectors() -> None:

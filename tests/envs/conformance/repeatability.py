@@ -63,11 +63,14 @@ class Repeatability:
         expected, _ = vector.reset(seed=9)
         observation, _ = single.reset(seed=9)
         assert_same(observation, {name: value[0] for name, value in expected.items()})
-        for slate_BK in slates(vector, 6):
-            expected, *numbers, _ = vector.step(slate_BK.numpy())
+        repeated = [torch.zeros_like(slate_BK) for slate_BK in slates(vector, 2)]
+        for slate_BK in (*slates(vector, 6), *repeated):
+            expected, *numbers, told = vector.step(slate_BK.numpy())
             observation, *given, info = single.step(slate_BK[0].numpy())
             assert_same(observation, {name: value[0] for name, value in expected.items()})
             assert given == [value[0] for value in numbers]
+            for name in told:
+                np.testing.assert_array_equal(info[name], told[name][0])
             assert info["titles"].shape == (simulator.spec.slate_size,)
 
     def test_tensors_and_arrays_are_the_same_numbers(self, simulator: Any) -> None:
