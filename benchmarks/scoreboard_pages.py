@@ -15,7 +15,7 @@ from encoders.errors import Failure, UsageError
 from experiments.config import short_name
 from experiments.report_page import NONE, interval, markdown_table, signed
 from experiments.scoreboard import Arena, Scoreboard, read_scoreboard
-from experiments.scoreboard_page import page
+from experiments.scoreboard_page import page, steps
 from experiments.standings import HAND_RULE, MYOPIC
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,7 +28,7 @@ def section(board: Scoreboard, agent: str) -> str:
     """Return an agent's rows, one for each environment."""
     command = board.commands[-1] if board.commands else "slatelab benchmark"
     rows = [row(arena, agent) for arena in board.arenas if any(cell.agent == agent for cell in arena.cells)]
-    table = markdown_table(["environment", "seeds", "return", "score", "− myopic", "− hand rule"], rows)
+    table = markdown_table(["environment", "seeds", "user-steps", "return", "score", "− myopic", "− hand rule"], rows)
     return f"{SECTION}\n\n`{command}`\n\n{table}\n\n{READING}\n"
 
 
@@ -37,7 +37,7 @@ def row(arena: Arena, agent: str) -> list[str]:
     name, standing = short_name(arena.env), arena.of(agent)
     if standing is None:
         reasons = dict.fromkeys(cell.status for cell in arena.cells if cell.agent == agent)
-        return [name, "0", ", ".join(reasons), "", "", ""]
+        return [name, "0", "", ", ".join(reasons), "", "", ""]
     places = 1 if abs(standing.returned.mean) >= 100 else 2
 
     def number(value: float) -> str:
@@ -50,7 +50,7 @@ def row(arena: Arena, agent: str) -> list[str]:
         clear = found is not None and found.ci_low is not None and found.ci_low > 0
         differences.append(f"**{text}**" if clear else text)
     score = NONE if standing.score is None else interval(standing.score, lambda value: f"{value:z.2f}")
-    return [name, str(standing.seeds), interval(standing.returned, number), score, *differences]
+    return [name, str(standing.seeds), steps(arena, agent), interval(standing.returned, number), score, *differences]
 
 
 def main() -> int:

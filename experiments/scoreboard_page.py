@@ -15,8 +15,8 @@ from experiments.statistics import Estimate
 RIVALS = (MYOPIC, TWIN, HAND_RULE)
 DIVERGED = "†"
 READING = f"""\
-* **Return**: mean over runs and test users of the rewards of a whole session. **Length**: slates a session. **CTR**:
-  clicks over slates shown.
+* **Return**: mean over runs and test users of the rewards of a whole session. **User-steps**: slates shown in the
+  training of each run. **Length**: slates a session. **CTR**: clicks over slates shown.
 * **Intervals** are 95 % percentile bootstrap, which draws the seeds of an agent *and* the test users anew. All policies
   of an environment met the same users, so differences are paired. A policy without seeds has an interval over users.
 * **Score**: 0 is random, 1 the near-oracle.
@@ -124,8 +124,17 @@ def returns(arena: Arena) -> str:
     rivals = [name for name in RIVALS if any(name in standing.differences for standing in arena.standings)]
     rows = [_standing_row(arena, standing, rivals, number) for standing in arena.standings]
     absent = dict.fromkeys(cell.agent for cell in arena.cells if arena.of(cell.agent) is None)
-    rows += [[f"**{agent}**", "0", _absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
-    heads = ["policy", "seeds", "return", "length", "CTR", "score", *(f"− {words(rival)}" for rival in rivals)]
+    rows += [[f"**{agent}**", "0", "", _absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
+    heads = [
+        "policy",
+        "seeds",
+        "user-steps",
+        "return",
+        "length",
+        "CTR",
+        "score",
+        *(f"− {words(rival)}" for rival in rivals),
+    ]
     return markdown_table(heads, rows)
 
 
@@ -134,12 +143,19 @@ def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], numbe
     return [
         f"**{standing.name}**" if agent else words(standing.name),
         str(standing.seeds) if agent else "",
+        steps(arena, standing.name) if agent else "",
         interval(standing.returned, number) + (_mark(arena, standing.name) if agent else ""),
         f"{standing.length:.1f}",
         f"{standing.ctr:.3f}",
         NONE if standing.score is None else _share(standing.score),
         *(_difference(standing.differences.get(rival), number) for rival in rivals),
     ]
+
+
+def steps(arena: Arena, agent: str) -> str:
+    """Return how many user-steps each of an agent's runs was trained with."""
+    found = {cell.about.get("user_steps") for cell in arena.cells if cell.agent == agent and cell.earned is not None}
+    return " or ".join(f"{number:,}" for number in sorted(number for number in found if number is not None))
 
 
 def _difference(estimate: Estimate | None, number: Number) -> str:

@@ -59,15 +59,15 @@ def test_every_cell_of_an_environment_is_what_was_measured(slatelab: Slatelab) -
     write_run("myopic", 0, [3.0, 5.0])
     overall, arena = make(slatelab)
     assert arena == [
-        ["policy", "seeds", "return", "length", "CTR", "score", "− myopic", "− twin", "− hand rule"],
-        ["near-oracle", "", "11.00 [10.00, 12.00]", "4.0", "0.500", "1.00", "", "", ""],
+        ["policy", "seeds", "user-steps", "return", "length", "CTR", "score", "− myopic", "− twin", "− hand rule"],
+        ["near-oracle", "", "", "11.00 [10.00, 12.00]", "4.0", "0.500", "1.00", "", "", ""],
         [
-            *("**slateq**", "2", "8.00 [6.00, 10.00]", "4.0", "0.500", "0.70 [0.60, 0.80]"),
+            *("**slateq**", "2", "600", "8.00 [6.00, 10.00]", "4.0", "0.500", "0.70 [0.60, 0.80]"),
             *("**+4.00 [+3.00, +5.00]**", "**+1.00 [+1.00, +1.00]**", "**+3.00 [+2.00, +4.00]**"),
         ],
-        ["hand rule", "", "5.00 [4.00, 6.00]", "4.0", "0.500", "0.40", "", "", ""],
-        ["**myopic**", "1", "4.00 [3.00, 5.00]", "4.0", "0.500", "0.30", "", "", "-1.00 [-1.00, -1.00]"],
-        ["random", "", "1.00 [0.00, 2.00]", "4.0", "0.500", "0.00", "", "", ""],
+        ["hand rule", "", "", "5.00 [4.00, 6.00]", "4.0", "0.500", "0.40", "", "", ""],
+        ["**myopic**", "1", "600", "4.00 [3.00, 5.00]", "4.0", "0.500", "0.30", "", "", "-1.00 [-1.00, -1.00]"],
+        ["random", "", "", "1.00 [0.00, 2.00]", "4.0", "0.500", "0.00", "", "", ""],
     ]
     assert overall == [
         ["agent", "interquartile mean", "environments", "A-v0"],
@@ -111,7 +111,7 @@ def test_without_random_and_near_oracle_there_are_returns_but_no_score(slatelab:
     write_run("slateq", 0, [6.0, 8.0])
     overall, arena = make(slatelab)
     assert overall[1] == ["**slateq**", "n/a", "0", "n/a"]
-    assert arena[1] == ["**slateq**", "1", "7.00 [6.00, 8.00]", "4.0", "0.500", "n/a"]
+    assert arena[1] == ["**slateq**", "1", "600", "7.00 [6.00, 8.00]", "4.0", "0.500", "n/a"]
     assert rows()["slateq", "0"]["score"] == ""
 
 
