@@ -125,16 +125,8 @@ def returns(arena: Arena) -> str:
     rows = [_standing_row(arena, standing, rivals, number) for standing in arena.standings]
     absent = dict.fromkeys(cell.agent for cell in arena.cells if arena.of(cell.agent) is None)
     rows += [[f"**{agent}**", "0", "", _absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
-    heads = [
-        "policy",
-        "seeds",
-        "user-steps",
-        "return",
-        "length",
-        "CTR",
-        "score",
-        *(f"− {words(rival)}" for rival in rivals),
-    ]
+    compared = [f"− {words(rival)}" for rival in rivals]
+    heads = ["policy", "seeds", "user-steps", "return", "length", "CTR", "score", *compared]
     return markdown_table(heads, rows)
 
 
