@@ -15,6 +15,8 @@ from gymnasium import spaces
 from torch import Tensor
 
 from agents.state import above, below, flat_module, flat_optimizer, load_module, load_optimizer
+from agents.streams import Streams
+from agents.trackers import Totals
 from envs.interface import Metric, Observation, Spec, Tensors, restore_stream
 
 IDS = "candidate_ids"
@@ -51,6 +53,9 @@ def refuse_shared(settings: Any) -> None:
 class FlatInputs:
     """Make one float32 vector of what a user sees, the same as `envs.wrappers.flat_floats` does.
 
+    Of a history the totals come as our own agents read them, see `agents.trackers.Totals`: raw sums of a hundred slates
+    would drown the rest. The window follows as it is.
+
     Args:
         spec: sizes of the environment.
         by_slot: add ``taken`` (M), 1 for the candidates that are in the slate already, and ``slot`` (K), one-hot, the
@@ -66,6 +71,10 @@ class FlatInputs:
         shapes = {key: shape for key, shape in spec.shapes.items() if key != IDS}
         if by_slot:
             shapes |= {"taken": (spec.num_candidates,), "slot": (spec.slate_size,)}
+        if "history" in shapes:
+            length, width = shapes["history"][0] - 1, shapes["history"][1]
+            self.totals = Totals(length, width, hidden=0, streams=Streams([], torch.device("cpu")))
+            shapes["history"] = (self.totals.width + length * width,)
         self.keys = sorted(shapes)
         self.width = sum(prod(shape) for shape in shapes.values())
         if self.width > limit:
@@ -77,6 +86,9 @@ class FlatInputs:
     def __call__(self, observation: Observation, chosen_BS: Tensor) -> Tensor:
         """Return the vectors (B, width) on the CPU; ``chosen_BS`` are the S slots that are filled so far."""
         parts = {key: observation[key].flatten(1).cpu() for key in self.keys if key in observation}
+        if "history" in parts:
+            history_BLF = observation["history"].cpu()
+            parts["history"] = torch.cat([self.totals(history_BLF), history_BLF[:, 1:].flatten(1)], dim=1)
         if self.by_slot:
             slot_BK = torch.zeros(len(chosen_BS), self.slate_size)
             slot_BK[:, chosen_BS.shape[1]] = 1

@@ -4,6 +4,7 @@ import dataclasses
 import random
 import subprocess
 import sys
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from agents.protocol import Agent
 from agents.sb3 import FlatInputs, OwnRandomness, without_repeats
 from agents.sb3_dqn import SB3DQN, SB3DQNSettings
 from agents.sb3_on_policy import SB3A2CSettings, SB3PPOSettings
+from envs.history import WithHistory
 from envs.interface import Observation, Spec, Transition
 from envs.single import SlateEnv
 from envs.wrappers import SlotBySlot, flat_floats
@@ -52,14 +54,27 @@ def test_the_inputs_are_those_of_the_wrappers() -> None:
     assert (plain.width, slots.width) == (len(plain(batched(observation), nothing_B0)[0]), len(expected))
 
 
-@pytest.mark.parametrize(("history", "rows"), [("none", 0), ("totals", 1), ("window", 4)])
+@pytest.mark.parametrize(("history", "rows"), [("none", 0), ("totals", 3), ("window", 6)])
 def test_the_history_of_a_session_is_read_where_it_is_asked_for(history: str, rows: int) -> None:
     settings = SB3PPOSettings(history=history, history_length=3)
     run = RunSettings(train=TrainSettings(agent="sb3_ppo"), env=None, agent=settings)
     spec = build_simulator(run, Toy(ToySettings(), "cpu")).spec
     plain = FlatInputs(Toy(ToySettings(), "cpu").spec, by_slot=False, limit=500).width
-    # An event is 2 marks, 2 response columns and 4 item features.
+    # An event is 2 marks, 2 response columns and 4 item features; the totals come in three forms.
     assert FlatInputs(spec, by_slot=False, limit=500).width == plain + 8 * rows
+
+
+def test_totals_come_as_our_own_agents_read_them_and_the_window_as_it_is() -> None:
+    kernel = WithHistory(Toy(ToySettings(), "cpu"), 2)
+    inputs = FlatInputs(kernel.spec, by_slot=False, limit=500)
+    history_BLF = torch.arange(24.0).view(1, 3, 8)
+    observation = {key: torch.zeros(1, *shape) for key, shape in kernel.spec.shapes.items()} | {"history": history_BLF}
+    flat_BX = inputs(observation, torch.zeros((1, 0), dtype=torch.int64))
+    before = prod(kernel.spec.shapes["candidates"])
+    totals_BF = torch.arange(8.0)
+    assert flat_BX.shape == (1, inputs.width)
+    torch.testing.assert_close(flat_BX[0, before : before + 8], totals_BF / 100)
+    torch.testing.assert_close(flat_BX[0, before + 24 : before + 40], torch.arange(8.0, 24.0))
 
 
 def test_a_repeat_becomes_the_best_free_position_of_its_own_slot() -> None:
