@@ -3,10 +3,12 @@
     slatelab benchmark --seeds 5 --seeds-at-once --no-myopic-companion --workers 2
     python benchmarks/scoreboard_pages.py runs/benchmark
 
-writes ``docs/scoreboard.md`` and the last section of each ``docs/agents/AGENT.md``.
+writes ``docs/scoreboard.md``, the tables of scores in ``docs/results.md`` (between two marks) and the last section of
+each ``docs/agents/AGENT.md``.
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -15,12 +17,16 @@ from encoders.errors import Failure, UsageError
 from experiments.config import short_name
 from experiments.report_page import NONE, interval, markdown_table, signed
 from experiments.scoreboard import Arena, Scoreboard, read_scoreboard
-from experiments.scoreboard_page import page, steps
+from experiments.scoreboard_page import page, scores, steps
 from experiments.standings import HAND_RULE, MYOPIC
 
 DOCS = Path(__file__).parents[1] / "docs"
 SECTION = "## Scoreboard"
 """The last heading of an agent's page; what follows it is written anew."""
+MARKS = "<!-- scores -->", "<!-- end of scores -->"
+"""Between them stand the tables of scores in results.md."""
+TEXTS = ("Movies", "Shop", "News", "Feed")
+"""How the environments over texts begin; they have a table of their own."""
 READING = "Columns: [benchmark.md](../benchmark.md#columns). All agents: [scoreboard.md](../scoreboard.md)."
 
 
@@ -30,6 +36,23 @@ def section(board: Scoreboard, agent: str) -> str:
     rows = [row(arena, agent) for arena in board.arenas if any(cell.agent == agent for cell in arena.cells)]
     table = markdown_table(["environment", "seeds", "user-steps", "return", "score", "− myopic", "− hand rule"], rows)
     return f"{SECTION}\n\n`{command}`\n\n{table}\n\n{READING}\n"
+
+
+def score_tables(board: Scoreboard) -> str:
+    """Return the agents' scores in the environments over texts, and in the others."""
+    tables = []
+    for texts, title in ((False, "RecSim's and SARDINE's environments"), (True, "The text domains")):
+        arenas = [arena for arena in board.arenas if short_name(arena.env).startswith(TEXTS) is texts]
+        if arenas:
+            tables += [f"**{title}**", scores(dataclasses.replace(board, arenas=arenas))]
+    return "\n\n".join(tables)
+
+
+def between_marks(text: str, new: str) -> str:
+    """Return a page with something else between its two marks."""
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return f"{before}{MARKS[0]}\n\n{new}\n\n{MARKS[1]}{after}"
 
 
 def row(arena: Arena, agent: str) -> list[str]:
@@ -64,10 +87,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     write_atomically(DOCS / "scoreboard.md", page(board).encode())
+    results = DOCS / "results.md"
+    write_atomically(results, between_marks(results.read_text(encoding="utf-8"), score_tables(board)).encode())
     for path in sorted((DOCS / "agents").glob("*.md")):
         text = path.read_text(encoding="utf-8").partition(f"\n{SECTION}")[0].rstrip("\n")
         write_atomically(path, f"{text}\n\n{section(board, path.stem)}".encode())
-    print(f"wrote {DOCS / 'scoreboard.md'} and the agents' pages")
+    print(f"wrote {DOCS / 'scoreboard.md'}, {results} and the agents' pages")
     return 0
 
 
