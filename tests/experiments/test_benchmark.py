@@ -222,7 +222,7 @@ def test_a_pair_that_does_not_fit_is_not_applicable(wrong: Callable[..., Result]
         assert found[LEARNER, seed]["status"] == "done"
     overall, arena = tables()
     assert [row[1:] for row in overall if "Refuses" in row[0]] == [["n/a", "0", "n/a"]]
-    assert [row[2] for row in arena if "Refuses" in row[0]] == ["n/a"]
+    assert [row[3] for row in arena if "Refuses" in row[0]] == ["n/a"]
     assert "* n/a: wrong_agents:NeedsBudget: agent" in Path("board/scoreboard.md").read_text()
 
 
@@ -266,8 +266,8 @@ def test_a_run_that_diverged_is_a_result(agent: str, why: str, wrong: Callable[.
     assert float(row["return"]) > 0
     overall, arena = tables()
     assert next(found for found in overall if agent in found[0])[3].endswith("†")
-    assert next(found for found in arena if agent in found[0])[2].endswith("†")
-    assert next(found for found in arena if LEARNER in found[0])[2].endswith("]")
+    assert next(found for found in arena if agent in found[0])[3].endswith("†")
+    assert next(found for found in arena if LEARNER in found[0])[3].endswith("]")
 
 
 def test_seeds_trained_at_once_are_those_trained_one_by_one(slatelab: Slatelab) -> None:
