@@ -111,3 +111,19 @@ def test_every_agent_has_a_page_that_says_what_it_is_and_how_to_train_it(agent: 
     for part in ("**When.**", "**Equation.**", "**Logs**", "**Settings**"):
         assert part in page, part
     assert f"(agents/{agent}.md)" in (ROOT / "docs" / "agents.md").read_text()
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_an_agents_page_ends_with_its_row_of_the_scoreboard(agent: str) -> None:
+    matrix = (ROOT / "docs" / "scoreboard.md").read_text().partition("\n* **Return**")[0]
+    heads, _, *rows = _rows(matrix)
+    row = next(found for found in rows if found[0] == f"**{agent}**")
+    cells = zip(heads[3:], row[3:], strict=True)
+    there = {env: cell.split()[0] for env, cell in cells if cell[0].isdigit() or cell[0] == "-"}
+    section = (ROOT / "docs" / "agents" / f"{agent}.md").read_text().partition("\n## Scoreboard\n")[2]
+    scores = {found[0]: found[4].split()[0] for found in _rows(section)[2:] if found[4] not in ("", "n/a")}
+    assert scores == there
