@@ -15,9 +15,9 @@ from pathlib import Path
 from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from experiments.config import short_name
-from experiments.report_page import NONE, interval, markdown_table, signed
+from experiments.report_page import NONE, decimals, interval, markdown_table
 from experiments.scoreboard import Arena, Scoreboard, read_scoreboard
-from experiments.scoreboard_page import page, scores, steps
+from experiments.scoreboard_page import absence, difference, page, scores, share, steps
 from experiments.standings import HAND_RULE, MYOPIC
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -49,7 +49,13 @@ def score_tables(board: Scoreboard) -> str:
 
 
 def between_marks(text: str, new: str) -> str:
-    """Return a page with something else between its two marks."""
+    """Return a page with something else between its two marks.
+
+    Raises:
+        Failure: it has not one of each.
+    """
+    if [text.count(mark) for mark in MARKS] != [1, 1]:
+        raise Failure(f"the page needs one {MARKS[0]} and one {MARKS[1]}; put them where the scores shall stand")
     before, _, rest = text.partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
     return f"{before}{MARKS[0]}\n\n{new}\n\n{MARKS[1]}{after}"
@@ -59,20 +65,14 @@ def row(arena: Arena, agent: str) -> list[str]:
     """Return how an agent stands in one environment."""
     name, standing = short_name(arena.env), arena.of(agent)
     if standing is None:
-        reasons = dict.fromkeys(cell.status for cell in arena.cells if cell.agent == agent)
-        return [name, "0", "", ", ".join(reasons), "", "", ""]
-    places = 1 if abs(standing.returned.mean) >= 100 else 2
+        return [name, "0", "", absence(arena, agent), "", "", ""]
+    places = decimals(abs(standing.returned.mean))
 
     def number(value: float) -> str:
         return f"{value:z.{places}f}"
 
-    differences = []
-    for rival in (MYOPIC, HAND_RULE):
-        found = standing.differences.get(rival)
-        text = "" if found is None else interval(found, signed(number))
-        clear = found is not None and found.ci_low is not None and found.ci_low > 0
-        differences.append(f"**{text}**" if clear else text)
-    score = NONE if standing.score is None else interval(standing.score, lambda value: f"{value:z.2f}")
+    differences = [difference(standing.differences.get(rival), number) for rival in (MYOPIC, HAND_RULE)]
+    score = NONE if standing.score is None else share(standing.score)
     return [name, str(standing.seeds), steps(arena, agent), interval(standing.returned, number), score, *differences]
 
 
@@ -83,12 +83,13 @@ def main() -> int:
     out = parser.parse_args().benchmark
     try:
         board = read_scoreboard(out)
+        results = DOCS / "results.md"
+        scored = between_marks(results.read_text(encoding="utf-8"), score_tables(board))
     except (Failure, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
     write_atomically(DOCS / "scoreboard.md", page(board).encode())
-    results = DOCS / "results.md"
-    write_atomically(results, between_marks(results.read_text(encoding="utf-8"), score_tables(board)).encode())
+    write_atomically(results, scored.encode())
     for path in sorted((DOCS / "agents").glob("*.md")):
         text = path.read_text(encoding="utf-8").partition(f"\n{SECTION}")[0].rstrip("\n")
         write_atomically(path, f"{text}\n\n{section(board, path.stem)}".encode())

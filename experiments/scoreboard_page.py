@@ -100,7 +100,7 @@ def scores(board: Scoreboard) -> str:
     """Return the table of agents by environments."""
     rows = []
     for agent, overall in board.overall().items():
-        means = [NONE, "0"] if overall is None else [_share(overall[0]), str(overall[1])]
+        means = [NONE, "0"] if overall is None else [share(overall[0]), str(overall[1])]
         rows.append([f"**{agent}**", *means, *(_score_cell(arena, agent) for arena in board.arenas)])
     envs = [short_name(arena.env) for arena in board.arenas]
     return markdown_table(["agent", "interquartile mean", "environments", *envs], rows)
@@ -109,8 +109,8 @@ def scores(board: Scoreboard) -> str:
 def _score_cell(arena: Arena, agent: str) -> str:
     standing = arena.of(agent)
     if standing is not None:
-        return NONE if standing.score is None else _share(standing.score) + _mark(arena, agent)
-    return _absence(arena, agent)
+        return NONE if standing.score is None else share(standing.score) + _mark(arena, agent)
+    return absence(arena, agent)
 
 
 def returns(arena: Arena) -> str:
@@ -124,7 +124,7 @@ def returns(arena: Arena) -> str:
     rivals = [name for name in RIVALS if any(name in standing.differences for standing in arena.standings)]
     rows = [_standing_row(arena, standing, rivals, number) for standing in arena.standings]
     absent = dict.fromkeys(cell.agent for cell in arena.cells if arena.of(cell.agent) is None)
-    rows += [[f"**{agent}**", "0", "", _absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
+    rows += [[f"**{agent}**", "0", "", absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
     compared = [f"− {words(rival)}" for rival in rivals]
     heads = ["policy", "seeds", "user-steps", "return", "length", "CTR", "score", *compared]
     return markdown_table(heads, rows)
@@ -139,8 +139,8 @@ def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], numbe
         interval(standing.returned, number) + (_mark(arena, standing.name) if agent else ""),
         f"{standing.length:.1f}",
         f"{standing.ctr:.3f}",
-        NONE if standing.score is None else _share(standing.score),
-        *(_difference(standing.differences.get(rival), number) for rival in rivals),
+        NONE if standing.score is None else share(standing.score),
+        *(difference(standing.differences.get(rival), number) for rival in rivals),
     ]
 
 
@@ -150,7 +150,8 @@ def steps(arena: Arena, agent: str) -> str:
     return " or ".join(f"{number:,}" for number in sorted(number for number in found if number is not None))
 
 
-def _difference(estimate: Estimate | None, number: Number) -> str:
+def difference(estimate: Estimate | None, number: Number) -> str:
+    """Return a difference with its sign and interval, bold if that lies above zero; nothing for None."""
     if estimate is None:
         return ""
     text = interval(estimate, signed(number))
@@ -161,7 +162,7 @@ def _mark(arena: Arena, agent: str) -> str:
     return DIVERGED if any(cell.agent == agent and cell.status == "diverged" for cell in arena.cells) else ""
 
 
-def _absence(arena: Arena, agent: str) -> str:
+def absence(arena: Arena, agent: str) -> str:
     """Return why an agent has no return: the status of its cells."""
     found = [cell.status for cell in arena.cells if cell.agent == agent]
     return found[0] if found else "–"
@@ -183,7 +184,7 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"* {line}" for line in lines)
 
 
-def _share(estimate: Estimate) -> str:
+def share(estimate: Estimate) -> str:
     """Return a score; that of random and near-oracle has no interval, by its definition."""
     return _two(estimate.mean) if estimate.ci_low == estimate.ci_high else interval(estimate, _two)
 
