@@ -79,7 +79,7 @@ def multinomial_proportional(
     if empty_BK is not None:
         scores_BK = scores_BK.masked_fill(empty_BK, parameters.min_score)
     scores_BC = torch.cat([scores_BK, no_click_B.unsqueeze(1)], dim=1)
-    weights_BC = (scores_BC - number(parameters.min_score, scores_BC.dtype)).clamp(min=0)
+    weights_BC = (scores_BC - number(parameters.min_score, scores_BC.dtype)).relu()
     return weights_BC / weights_BC.sum(dim=1, keepdim=True)
 
 

@@ -25,7 +25,6 @@ class _Numbers(NamedTuple):
     half: Tensor
     one: Tensor
     minus_one: Tensor
-    last_slot: Tensor
     topics: Tensor
     bonus: Tensor
     no_click_penalty: Tensor
@@ -36,9 +35,9 @@ class _Numbers(NamedTuple):
 
 def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
     deviation = settings.quality_deviation * math.sqrt(2)
-    sizes = settings.slate_size - 1, settings.num_topics
     rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, float(settings.no_click_mass)
-    return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 0.5, 1.0, -1.0, *sizes, *rates)))
+    constants = 0.0, 0.5, 1.0, -1.0, settings.num_topics
+    return _Numbers(*(torch.tensor(number, device=device) for number in (*constants, *rates)))
 
 
 class InterestEvolution:
@@ -120,10 +119,12 @@ class InterestEvolution:
         # The last row stands for a slot that shows nothing.
         self._topics = torch.eye(settings.num_topics + 1, settings.num_topics, device=self.device)
         self._ones = torch.ones(settings.slate_size, device=self.device)
-        # Responses to a click on each slot, and to none, before anything but the click is filled in.
+        # By choice, the last of which is no click: the response, with the click where its reward will be too, whether
+        # there is a click, and a slot, which is any slot if there is none.
         clicks = torch.eye(settings.slate_size + 1, settings.slate_size, device=self.device)
-        self._answers = pad(clicks.unsqueeze(2), (0, 4))
+        self._answers = pad(clicks.unsqueeze(2).expand(-1, -1, 2), (0, 3))
         self._clicked = clicks.sum(dim=1)
+        self._slots = torch.arange(settings.slate_size + 1, device=self.device).clamp(max=settings.slate_size - 1)
         self._shares = torch.arange(settings.num_topics + 1, device=self.device) / settings.num_topics
         self._shares[-1] = 0
         self._numbers = _numbers(settings, self.device)
@@ -144,7 +145,7 @@ class InterestEvolution:
         """Draw choice, direction of the interest and the next videos."""
         size = (number, 2 + self.settings.num_candidates)
         uniform = torch.rand(size, generator=generator, device=self.device)
-        choice_B1, direction_B1, videos_BM = torch.split_with_sizes(uniform, (1, 1, size[1] - 2), dim=1)
+        choice_B1, direction_B1, videos_BM = uniform.split_with_sizes((1, 1, size[1] - 2), 1)
         return {"choice": choice_B1.squeeze(1), "direction": direction_B1, "videos": videos_BM}
 
     def start(self, users: Tensors, noise: Tensors) -> State:
@@ -167,7 +168,7 @@ class InterestEvolution:
         no_click_B = numbers.no_click_mass.expand_as(state["budget"])
         chances_BC = self._chances(interest_BK, no_click_B, empty_BK, settings.choice)
         choice_B = sample_choice(chances_BC, noise["choice"])
-        click_B, slot_B1 = self._clicked.take(choice_B), torch.minimum(choice_B, numbers.last_slot).unsqueeze(1)
+        click_B, slot_B1 = self._clicked.take(choice_B), self._slots.take(choice_B).unsqueeze(1)
 
         minutes_B = state["budget"].clamp(0, settings.document_length) * click_B
         quality_B = quality_BK.gather(1, slot_B1).squeeze(1) * click_B
@@ -178,8 +179,8 @@ class InterestEvolution:
 
         shown_BK = blanked(topics_BK, empty_BK, numbers.topics)
         response_BK5 = self._answers.index_select(0, choice_B)
-        click_BK, reward_BK, watched_BK, seen_BK, share_BK = response_BK5.unbind(2)
-        torch.mul(click_BK, minutes_B.unsqueeze(1), out=reward_BK)
+        _, reward_BK, watched_BK, seen_BK, share_BK = response_BK5.unbind(2)
+        reward_BK.mul_(minutes_B.unsqueeze(1))
         watched_BK.copy_(reward_BK)
         blanked(quality_BK, empty_BK, numbers.zero, out=seen_BK)
         torch.take(self._shares, shown_BK, out=share_BK)
@@ -190,7 +191,7 @@ class InterestEvolution:
             "response": response_BK5,
             **self._offer(noise["videos"]),
         }
-        repeats_B = torch.zeros_like(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
+        repeats_B = numbers.zero.expand_as(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
         metrics = {"quality": quality_B, "budget": budget_B, "repeats": repeats_B}
         left_B = budget_B <= numbers.zero
         return advanced, Outcome(response=response_BK5, reward=minutes_B, left=left_B, metrics=metrics)
