@@ -1,5 +1,6 @@
 """What is the same again: from a seed, from a saved state, for one user or many, as arrays or tensors."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,18 @@ class Repeatability:
             for name in told:
                 np.testing.assert_array_equal(info[name], told[name][0])
             assert info["titles"].shape == (simulator.spec.slate_size,)
+
+    def test_a_copy_of_the_single_environment_goes_on_alike(self, simulator: Any) -> None:
+        env = SlateEnv(simulator)
+        env.reset(seed=4)
+        played, ahead = slates(make(simulator, 1), 4), slates(make(simulator, 1), 4, seed=1)
+        for slate_BK in played:
+            env.step(slate_BK[0].numpy())
+        twin = copy.deepcopy(env)
+        for slate_BK in ahead:
+            (seen, *given, _), (other, *same, _) = env.step(slate_BK[0].numpy()), twin.step(slate_BK[0].numpy())
+            assert_same(seen, other)
+            assert given == same
 
     def test_tensors_and_arrays_are_the_same_numbers(self, simulator: Any) -> None:
         skip_lockstep(simulator, as_tensors=True)
