@@ -20,7 +20,7 @@ from encoders.errors import UsageError
 from encoders.registry import unknown_name
 from envs import click_models
 from envs.choice_parameters import ChoiceParameters
-from envs.interface import mask_out, number
+from envs.interface import FEW_USERS, mask_out, number
 
 __all__ = [
     "CHOICE_MODELS",
@@ -32,6 +32,10 @@ __all__ = [
     "multinomial_proportional",
     "sample_choice",
 ]
+
+
+FEW_OPTIONS = 32
+"""Up to so many options many users' choices are found option by option on a CPU."""
 
 
 def multinomial_logit(logits_BK: Tensor, no_click_logit_B: Tensor, empty_BK: Tensor | None = None) -> Tensor:
@@ -95,8 +99,13 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
     """
     cumulative_BC = probabilities_BC.cumsum(dim=1)
     # Below the last of the row, however it is rounded: the largest number below 1 is half a unit too small to round up.
-    threshold_B1 = (uniform_B * cumulative_BC.select(1, -1)).unsqueeze(1)
-    return torch.searchsorted(cumulative_BC, threshold_B1, right=True).squeeze(1)
+    threshold_B = uniform_B * cumulative_BC.select(1, -1)
+    if len(uniform_B) <= FEW_USERS or cumulative_BC.shape[1] > FEW_OPTIONS or not cumulative_BC.is_cpu:
+        return torch.searchsorted(cumulative_BC, threshold_B.unsqueeze(1), right=True).squeeze(1)
+    passed_B = torch.zeros_like(threshold_B, dtype=torch.uint8)
+    for option_B in cumulative_BC.unbind(dim=1)[:-1]:
+        passed_B += option_B <= threshold_B
+    return passed_B.long()
 
 
 Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]

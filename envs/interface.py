@@ -4,6 +4,7 @@ Shapes: B users at once, M candidates, K slots of a slate, D item features, U us
 """
 
 import functools
+import itertools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Policy(Protocol):
 
 
 FEW_USERS = 128
-"""Up to so many users the slots of a slate are compared all at once."""
+"""Up to so many users what runs along the slots of a slate is one operation; for more, on a CPU, one a slot."""
 
 
 @functools.cache
@@ -108,10 +109,14 @@ def repeats(slate_BK: Tensor) -> Tensor:
 
 
 def repeats_if_any(slate_BK: Tensor) -> Tensor | None:
-    """Mark as `repeats` does, but return None where a look at a single slate on a CPU, which is cheap, finds none."""
+    """Mark as `repeats` does, but return None where a look at the slates, which is cheap on a CPU, finds none."""
     users, slots = slate_BK.shape
-    if users == 1 and slate_BK.is_cpu and len(set(slate_BK.tolist()[0])) == slots:
-        return None
+    if users == 1 and slate_BK.is_cpu:
+        return None if len(set(slate_BK.tolist()[0])) == slots else repeats(slate_BK)
+    if users > FEW_USERS and slate_BK.is_cpu:
+        pairs = itertools.combinations(slate_BK.unbind(dim=1), 2)
+        if not any(bool((slot_B == other_B).any()) for slot_B, other_B in pairs):
+            return None
     return repeats(slate_BK)
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.choice import multinomial_logit, sample_choice
-from envs.interface import mask_out
+from envs.choice import FEW_OPTIONS, multinomial_logit, sample_choice
+from envs.interface import FEW_USERS, mask_out
 
 
 def test_multinomial_logit_of_hand_computed_weights() -> None:
@@ -43,6 +43,15 @@ def test_sample_choice_inverts_the_cumulative_distribution() -> None:
     chances = torch.tensor([[0.25, 0.25, 0.5]]).repeat(5, 1)
     uniform = torch.tensor([0.0, 0.24, 0.25, 0.49, 0.99])
     assert sample_choice(chances, uniform).tolist() == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("options", [2, 5, FEW_OPTIONS, FEW_OPTIONS + 1])
+def test_many_users_choose_as_few_do(options: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    chances = torch.rand((10 * FEW_USERS, options), generator=generator).square()
+    uniform = torch.rand(10 * FEW_USERS, generator=generator)
+    few = [sample_choice(*some) for some in zip(chances.split(FEW_USERS), uniform.split(FEW_USERS), strict=True)]
+    assert torch.equal(sample_choice(chances, uniform), torch.cat(few))
 
 
 def test_frequencies_follow_the_probabilities() -> None:

@@ -129,8 +129,14 @@ def test_repeats_are_the_same_for_few_users_and_for_many(users: int, slots: int)
     assert marked.is_contiguous()
 
 
-def test_one_slate_without_repeats_has_no_marks() -> None:
-    assert repeats_if_any(torch.tensor([[4, 0, 2]])) is None
+@pytest.mark.parametrize("users", [1, FEW_USERS + 1])
+def test_slates_without_repeats_have_no_marks(users: int) -> None:
+    slates = torch.tensor([[4, 0, 2]]).repeat(users, 1)
+    assert repeats_if_any(slates) is None
+    slates[-1] = torch.tensor([4, 0, 4])
+    marked = repeats_if_any(slates)
+    assert marked is not None
+    assert torch.equal(marked, repeats(slates))
     for slates in ([[4, 0, 4]], [[4, 0, 2], [1, 1, 0]], [[4, 0, 2], [1, 3, 0]]):
         marked = repeats_if_any(torch.tensor(slates))
         assert marked is not None
