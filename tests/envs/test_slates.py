@@ -137,6 +137,9 @@ def test_slates_without_repeats_have_no_marks(users: int) -> None:
     marked = repeats_if_any(slates)
     assert marked is not None
     assert torch.equal(marked, repeats(slates))
+
+
+def test_few_slates_are_marked_unless_there_is_one_without_repeats() -> None:
     for slates in ([[4, 0, 4]], [[4, 0, 2], [1, 1, 0]], [[4, 0, 2], [1, 3, 0]]):
         marked = repeats_if_any(torch.tensor(slates))
         assert marked is not None
