@@ -95,17 +95,17 @@ def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
         uniform_B: (B,) in [0, 1).
 
     Returns:
-        (B,) int64 in [0, C).
+        (B,) int64 in [0, C); C, which is no option, where a probability is NaN.
     """
     cumulative_BC = probabilities_BC.cumsum(dim=1)
     # Below the last of the row, however it is rounded: the largest number below 1 is half a unit too small to round up.
     threshold_B = uniform_B * cumulative_BC.select(1, -1)
     if len(uniform_B) <= FEW_USERS or cumulative_BC.shape[1] > FEW_OPTIONS or not cumulative_BC.is_cpu:
         return torch.searchsorted(cumulative_BC, threshold_B.unsqueeze(1), right=True).squeeze(1)
-    passed_B = torch.zeros_like(threshold_B, dtype=torch.uint8)
-    for option_B in cumulative_BC.unbind(dim=1)[:-1]:
-        passed_B += option_B <= threshold_B
-    return passed_B.long()
+    beyond_B = torch.zeros_like(threshold_B, dtype=torch.uint8)
+    for option_B in cumulative_BC.unbind(dim=1):
+        beyond_B += option_B > threshold_B
+    return cumulative_BC.shape[1] - beyond_B.long()
 
 
 Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]

@@ -191,7 +191,7 @@ class InterestEvolution:
             "response": response_BK5,
             **self._offer(noise["videos"]),
         }
-        repeats_B = numbers.zero.expand_as(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
+        repeats_B = torch.zeros_like(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
         metrics = {"quality": quality_B, "budget": budget_B, "repeats": repeats_B}
         left_B = budget_B <= numbers.zero
         return advanced, Outcome(response=response_BK5, reward=minutes_B, left=left_B, metrics=metrics)

@@ -54,6 +54,12 @@ def test_many_users_choose_as_few_do(options: int) -> None:
     assert torch.equal(sample_choice(chances, uniform), torch.cat(few))
 
 
+@pytest.mark.parametrize("users", [1, FEW_USERS + 1])
+def test_chances_that_are_not_numbers_choose_no_option(users: int) -> None:
+    chances = torch.tensor([[0.25, math.nan, 0.5]]).repeat(users, 1)
+    assert (sample_choice(chances, torch.full((users,), 0.5)) == 3).all()
+
+
 def test_frequencies_follow_the_probabilities() -> None:
     chances = torch.tensor([[0.1, 0.0, 0.3, 0.6]])
     uniform = torch.rand(100_000, generator=torch.Generator().manual_seed(0))
