@@ -162,9 +162,10 @@ def test_ppo_and_dqn_of_stable_baselines3_train_on_every_domain(single: Callable
 @pytest.mark.slow
 def test_ppo_learns_slot_by_slot_to_spare_the_tired() -> None:
     env = flat_floats(SlotBySlot(_toy(time_limit=50)))
+    env.reset(seed=0)
     model = PPO("MlpPolicy", env, n_steps=500, batch_size=100, gamma=0.98, learning_rate=1e-3, device="cpu", seed=0)
     returns = []
-    for steps in (0, 5000):
+    for steps in (0, 10_000):
         model.learn(steps) if steps else None
         earned, _ = evaluate_policy(
             model, Monitor(env), n_eval_episodes=300, deterministic=False, return_episode_rewards=True
