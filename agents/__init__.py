@@ -18,10 +18,10 @@ AGENTS = {
     "lints": "agents.bandits:LinTS",
     "mmr": "agents.rules:MMR",
     "topic_capped": "agents.rules:TopicCapped",
-    "sb3_dqn": "agents.sb3_dqn:SB3DQN",
-    "sb3_ppo": "agents.sb3_on_policy:SB3PPO",
-    "sb3_a2c": "agents.sb3_on_policy:SB3A2C",
-    "sb3_maskable_ppo": "agents.sb3_masked:SB3MaskablePPO",
+    "sb3_dqn": "agents.sb3.dqn:SB3DQN",
+    "sb3_ppo": "agents.sb3.on_policy:SB3PPO",
+    "sb3_a2c": "agents.sb3.on_policy:SB3A2C",
+    "sb3_maskable_ppo": "agents.sb3.maskable_ppo:SB3MaskablePPO",
 }
 """Name to class. A line here is all that a new agent needs beside its own file."""
 

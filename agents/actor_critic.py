@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.plackett_luce import slot_log_probabilities
-from agents.policy import PolicyAgent, PolicySettings
+from agents.learning.plackett_luce import slot_log_probabilities
+from agents.learning.policy_gradient import PolicyAgent, PolicySettings
 from envs.interface import Tensors
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.pair_features import PairFeatures, Pairs
+from agents.features.pair_features import PairFeatures, Pairs
 from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import top_k

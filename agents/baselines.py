@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from agents.similarity import profile_cosines
+from agents.features.similarity import profile_cosines
 from agents.state import check_names
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import random_slate, top_k

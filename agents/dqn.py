@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import torch
 
-from agents.dqn_base import SlateValueAgent, SlateValueSettings
-from agents.dqn_items import ItemValues, pin_constants
-from agents.learner import Learner
+from agents.learning.item_values import ItemValues, pin_constants
+from agents.learning.learner import Learner
+from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
 from agents.streams import Streams
 from envs.interface import Spec
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from agents.dqn_base import SlateValueAgent, SlateValueSettings
-from agents.known_user import KnownUser
-from agents.layers import Embedding, LayerNorm, Linear
-from agents.learner import Learner
-from agents.networks import Inputs
+from agents.learning.learner import Learner
+from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
+from agents.networks.inputs import Inputs
+from agents.networks.known_user import KnownUser
+from agents.networks.layers import Embedding, LayerNorm, Linear
 from agents.streams import Streams
 from envs.interface import Observation, Spec, Tensors
 
@@ -191,7 +191,7 @@ class FullSlate(SlateValueAgent):
         learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         inputs = learner.inputs
         network = SlateNetwork(
-            users=KnownUser(inputs, settings, streams),
+            users=KnownUser(inputs, history=settings.history, hidden=settings.hidden, streams=streams),
             item_width=inputs.item_width,
             num_items=spec.num_items if inputs.has_ids else 0,
             slots=spec.slate_size if settings.ordered else 1,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.dqn_items import ItemValues
-from agents.learner import Learner, LearnerSettings
-from agents.returns import ReturnCollector
-from agents.rollout_agent import RolloutAgent
+from agents.learning.collector import ReturnCollector
+from agents.learning.item_values import ItemValues
+from agents.learning.learner import Learner, LearnerSettings
+from agents.learning.rollout_agent import RolloutAgent
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 

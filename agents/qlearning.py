@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.clusters import kmeans, nearest
-from agents.exploration import EpsilonSchedule, epsilon_greedy
+from agents.features.clusters import kmeans, nearest
+from agents.learning.exploration import EpsilonSchedule, epsilon_greedy
 from agents.state import above, below, check_names, check_shapes, to_device
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from agents.plackett_luce import item_log_probabilities, log_shown_chance, top_k_multiplier
-from agents.policy import PolicyAgent, PolicySettings
+from agents.learning.plackett_luce import item_log_probabilities, log_shown_chance, top_k_multiplier
+from agents.learning.policy_gradient import PolicyAgent, PolicySettings
 from envs.interface import Tensors
 
 

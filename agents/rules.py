@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
 from agents.baselines import Fixed
-from agents.clusters import kmeans, nearest
-from agents.similarity import profile_cosines
+from agents.features.clusters import kmeans, nearest
+from agents.features.similarity import profile_cosines
 from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, mask_out, restore_stream, take_candidates
 

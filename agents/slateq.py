@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.learner import Learner, LearnerSettings
-from agents.returns import ReturnCollector
-from agents.rollout_agent import RolloutAgent
+from agents.learning.collector import ReturnCollector
+from agents.learning.learner import Learner, LearnerSettings
+from agents.learning.rollout_agent import RolloutAgent
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 from envs.slates import SLATE_RULES, slate_value

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.click_sets import ClickSets, ClickValue
-from agents.learner import Learner, LearnerSettings
-from agents.offers import read_offer
-from agents.returns import ReturnCollector
-from agents.rollout_agent import RolloutAgent
+from agents.learning.collector import ReturnCollector
+from agents.learning.learner import Learner, LearnerSettings
+from agents.learning.offers import read_offer
+from agents.learning.rollout_agent import RolloutAgent
+from agents.networks.click_sets import ClickSets, ClickValue
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -97,10 +97,12 @@ class SlateQClicks(RolloutAgent):
         inputs = self.learner.inputs
         value = ClickValue(
             inputs,
-            settings,
             num_items=spec.num_items if inputs.has_ids else 0,
             kinds=settings.kinds,
             slate_size=spec.slate_size,
+            history=settings.history,
+            hidden=settings.hidden,
+            embedding=settings.embedding,
             streams=streams,
         )
         self.learner.use(ClickSets(self.learner.network, value))

@@ -7,11 +7,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from agents.dqn_base import SlateValueAgent, SlateValueSettings
-from agents.known_user import KnownUser
-from agents.layers import LayerNorm, Linear
-from agents.learner import Learner
-from agents.networks import Inputs
+from agents.learning.learner import Learner
+from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
+from agents.networks.inputs import Inputs
+from agents.networks.known_user import KnownUser
+from agents.networks.layers import LayerNorm, Linear
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, mask_out, take_candidates
 from envs.slates import top_k
@@ -237,7 +237,7 @@ class Wolpertinger(SlateValueAgent):
         streams = Streams(seed, device)
         learner = Learner(bare, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         actor = Actor(
-            users=KnownUser(learner.inputs, settings, streams),
+            users=KnownUser(learner.inputs, history=settings.history, hidden=settings.hidden, streams=streams),
             item_width=learner.inputs.item_width,
             slate_size=spec.slate_size,
             hidden=settings.hidden,

@@ -30,12 +30,12 @@ from scipy.stats import norm
 from torch import Tensor
 from workers import default_peers_dir, start_peers
 
-from envs.boredom import Boredom
-from envs.boredom_settings import BoredomSettings
-from envs.interest_evolution import InterestEvolution
-from envs.interest_exploration import InterestExploration
+from envs.boredom.settings import BoredomSettings
+from envs.boredom.simulator import Boredom
 from envs.interface import Observation
-from envs.long_term_satisfaction import LongTermSatisfaction
+from envs.recsim.interest_evolution import InterestEvolution
+from envs.recsim.interest_exploration import InterestExploration
+from envs.recsim.long_term_satisfaction import LongTermSatisfaction
 from envs.simulator import Simulator, State
 from envs.slates import random_slate
 from experiments.sessions import Act, play, reference_policy

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
+from experiments.benchmark.page import absence, difference, page, scores, share, steps
+from experiments.benchmark.scoreboard import Arena, Scoreboard, read_scoreboard
+from experiments.benchmark.standings import HAND_RULE, MYOPIC
 from experiments.config import short_name
-from experiments.report_page import NONE, decimals, interval, markdown_table
-from experiments.scoreboard import Arena, Scoreboard, read_scoreboard
-from experiments.scoreboard_page import absence, difference, page, scores, share, steps
-from experiments.standings import HAND_RULE, MYOPIC
+from experiments.report.numbers import NONE, decimals, interval, markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 SECTION = "## Scoreboard"

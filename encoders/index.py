@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from encoders import devices
 from encoders.errors import UsageError
 
 SCORES_AT_ONCE = 2**24
@@ -13,11 +14,6 @@ SCORES_AT_ONCE = 2**24
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-
-
-def may_look(device: torch.device) -> bool:
-    """Tell whether to look into tensors on a device: on a GPU the host would have to wait for it."""
-    return device.type == "cpu"
 
 
 class CosineIndex:
@@ -107,7 +103,7 @@ class CosineIndex:
         queries_BD = torch.as_tensor(queries).detach().to(dtype=torch.float32)
         if queries_BD.ndim != 2 or queries_BD.shape[1] != width:
             raise UsageError(f"queries have shape {tuple(queries_BD.shape)}; this index wants (B, {width})")
-        if may_look(queries_BD.device) and not torch.isfinite(queries_BD).all():
+        if devices.may_look(queries_BD.device) and not torch.isfinite(queries_BD).all():
             row = int(torch.nonzero(~torch.isfinite(queries_BD).all(dim=1))[0])
             raise UsageError(f"query {row} is not finite; check how user vectors are updated")
         return torch.nn.functional.normalize(queries_BD.to(self._vectors_ND.device), dim=1)
@@ -130,7 +126,7 @@ class CosineIndex:
         if excluded.numel() == 0:
             return None
         excluded = excluded.to(torch.int64)
-        if may_look(excluded.device):
+        if devices.may_look(excluded.device):
             lowest, highest = (int(bound) for bound in torch.aminmax(excluded))
             if lowest < -1 or highest >= len(self):
                 raise UsageError(
@@ -165,7 +161,7 @@ def top_k(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         scores_BN: float32 (B, N), without NaN.
         k: from 1 to N.
     """
-    if not may_look(scores_BN.device):
+    if not devices.may_look(scores_BN.device):
         ids_Bk, scores_Bk = _top_k_by_key(scores_BN, k)
         return ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1), scores_Bk
     width = scores_BN.shape[1]

@@ -20,7 +20,8 @@ from encoders.errors import UsageError
 from encoders.registry import unknown_name
 from envs import click_models
 from envs.choice_parameters import ChoiceParameters
-from envs.interface import FEW_USERS, mask_out, number
+from envs.interface import FEW_USERS, mask_out
+from envs.tensors import scalar
 
 __all__ = [
     "CHOICE_MODELS",
@@ -83,7 +84,7 @@ def multinomial_proportional(
     if empty_BK is not None:
         scores_BK = scores_BK.masked_fill(empty_BK, parameters.min_score)
     scores_BC = torch.cat([scores_BK, no_click_B.unsqueeze(1)], dim=1)
-    weights_BC = (scores_BC - number(parameters.min_score, scores_BC.dtype)).relu()
+    weights_BC = (scores_BC - scalar(parameters.min_score, scores_BC.dtype)).relu()
     return weights_BC / weights_BC.sum(dim=1, keepdim=True)
 
 

@@ -4,7 +4,6 @@ Shapes: B users at once, M candidates, K slots of a slate, D item features, U us
 """
 
 import functools
-import itertools
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -82,13 +81,6 @@ FEW_USERS = 128
 """Up to so many users what runs along the slots of a slate is one operation; for more, on a CPU, one a slot."""
 
 
-@functools.cache
-def number(value: float, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return a number as a tensor: of a Python number each operation would make one first."""
-    with torch.inference_mode(False):
-        return torch.full((), value, dtype=dtype)
-
-
 def repeats(slate_BK: Tensor) -> Tensor:
     """Mark the slots whose position stands earlier in the same slate; they count as empty.
 
@@ -106,25 +98,6 @@ def repeats(slate_BK: Tensor) -> Tensor:
     first_B = torch.zeros_like(slots[0], dtype=torch.bool)
     same = ([slot_B == above_B for above_B in slots[:at]] for at, slot_B in enumerate(slots[1:], start=1))
     return torch.stack([first_B, *(functools.reduce(torch.logical_or, pairs) for pairs in same)], dim=1)
-
-
-def repeats_if_any(slate_BK: Tensor) -> Tensor | None:
-    """Mark as `repeats` does, but return None where a look at the slates, which is cheap on a CPU, finds none."""
-    users, slots = slate_BK.shape
-    if users == 1 and slate_BK.is_cpu:
-        return None if len(set(slate_BK.tolist()[0])) == slots else repeats(slate_BK)
-    if users > FEW_USERS and slate_BK.is_cpu:
-        pairs = itertools.combinations(slate_BK.unbind(dim=1), 2)
-        if not any(bool((slot_B == other_B).any()) for slot_B, other_B in pairs):
-            return None
-    return repeats(slate_BK)
-
-
-def blanked(values_BK: Tensor, empty_BK: Tensor | None, blank: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return values of slots, (B, K), with ``blank`` in the empty ones, where there are any."""
-    if empty_BK is not None:
-        return torch.where(empty_BK, blank, values_BK, out=out)
-    return values_BK if out is None else out.copy_(values_BK)
 
 
 def take_candidates(values_BM: Tensor, slate_BK: Tensor) -> Tensor:

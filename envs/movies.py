@@ -9,7 +9,7 @@ from torch.nn.functional import embedding_bag, normalize
 
 from envs.candidates import inner_products
 from envs.catalog import DataSet, with_min_ratings
-from envs.fitted import FittedUsers
+from envs.fitted.users import FittedUsers
 from envs.interface import Metric, Policy, Tensors, repeats
 from envs.movielens import load_movielens
 from envs.movies_settings import MoviesMyopicSettings, MoviesSettings

@@ -10,11 +10,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
-from encoders import index
+from encoders import devices
 from encoders.errors import UsageError
-from envs.interface import Observation, Tensors, number, restore_stream
-from envs.memory import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
+from envs.interface import Observation, Tensors, restore_stream
+from envs.ownership import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
 from envs.simulator import Outcome, Simulator, Split, State, check_split
+from envs.tensors import scalar
 
 
 class Shown(NamedTuple):
@@ -76,7 +77,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self.state: State | None = None
         self.steps_B = torch.zeros(num_envs, dtype=torch.int64, device=simulator.device)
         self._seeded = False
-        self._lockstep = as_tensors and not index.may_look(simulator.device)
+        self._lockstep = as_tensors and not devices.may_look(simulator.device)
 
     @cached_property
     def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
@@ -106,7 +107,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             self._seeded = True
         mask_B = self._check_mask(options.get("reset_mask"))
         users = self._tensors(options["users"]) if "users" in options else None
-        if mask_B is not None and users is None and self._lockstep and not index.may_look(mask_B.device):
+        if mask_B is not None and users is None and self._lockstep and not devices.may_look(mask_B.device):
             self._start_where(mask_B)
         else:
             rows = self._all_rows() if mask_B is None else mask_B.nonzero().squeeze(1).to(self.simulator.device)
@@ -145,7 +146,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         autoresets = self.autoreset_mode is AutoresetMode.SAME_STEP
         lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
         self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
-        self.steps_B = self.steps_B + number(1, torch.int64)
+        self.steps_B = self.steps_B + scalar(1, torch.int64)
         return Shown(shown_BK, outcome, lent)
 
     def observation(self) -> Observation:
@@ -265,7 +266,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise UsageError(f"a slate holds integer positions in the candidate set, not {dtype}")
         device = self.simulator.device
         # Slates that come from a GPU are not looked into: the step would have to wait for it.
-        if slate_BK.device != device and index.may_look(slate_BK.device):
+        if slate_BK.device != device and devices.may_look(slate_BK.device):
             lowest, highest = torch.aminmax(slate_BK.long())
             if int(lowest) < 0 or int(highest) >= spec.num_candidates:
                 raise self._outside()

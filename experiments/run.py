@@ -12,11 +12,11 @@ from typing import Any
 from agents.protocol import Agent
 from encoders.errors import Failure, UsageError
 from experiments import config, evaluation
-from experiments.board import Board
 from experiments.evaluation import Evaluation, Panel
 from experiments.folder import RunFolder
 from experiments.progress import say
 from experiments.settings import RunSettings, TrainSettings
+from experiments.tracking.tensorboard import Board
 from experiments.trainer import COMPANION, Trainer
 from experiments.training import Trained, restore, start
 

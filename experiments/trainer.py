@@ -17,8 +17,8 @@ from envs.many_seeds import ManySeedsVectorEnv
 from envs.simulator import Simulator
 from envs.vector import SlateVectorEnv
 from experiments.config import agent_class, simulator_class
-from experiments.monitor import Monitor
 from experiments.settings import RunSettings, TrainSettings
+from experiments.tracking.monitor import Monitor
 
 COMPANION = "myopic"
 """The name under which the twin with discount 0 is evaluated."""

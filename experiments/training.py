@@ -10,10 +10,10 @@ from encoders.errors import UsageError
 from envs.simulator import Simulator
 from experiments.checkpoint import check_same, load_checkpoint
 from experiments.folder import RunFolder
-from experiments.logbook import Logbook
 from experiments.progress import TrainingProgress, say
 from experiments.settings import RunSettings
 from experiments.stopping import stop_signal
+from experiments.tracking.logbook import Logbook
 from experiments.trainer import OneSeed, Trainer, build_simulator
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from encoders.errors import Failure
-from experiments.benchmark_settings import BenchmarkSettings
+from experiments.benchmark.settings import BenchmarkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _benchmark(settings: BenchmarkSettings, command: str) -> int:
-    from experiments.benchmark import benchmark
+    from experiments.benchmark.driver import benchmark
+    from experiments.benchmark.page import write_scoreboard
     from experiments.progress import log_to_stderr, say
-    from experiments.report import check_out
-    from experiments.result_table import print_scores
-    from experiments.scoreboard_page import write_scoreboard
+    from experiments.report.writing import check_out
+    from experiments.verbs.tables import print_scores
 
     failures: list[str] = []
     if settings.only_table:

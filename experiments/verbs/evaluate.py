@@ -38,8 +38,8 @@ def _evaluate(flags: EvaluateFlags) -> int:
     from encoders.errors import UsageError
     from experiments.evaluation import PANEL_SEED, Panel
     from experiments.progress import log_to_stderr, say
-    from experiments.result_table import print_evaluation
     from experiments.run import load
+    from experiments.verbs.tables import print_evaluation
 
     if flags.users is not None and flags.users < 2:
         raise UsageError(f"users is {flags.users}; an interval needs at least 2")

@@ -20,8 +20,8 @@ class ListFlags:
 def main(arguments: Sequence[str]) -> int:
     """Print the tables."""
     flags = tyro.cli(ListFlags, prog="slatelab list", args=list(arguments))
-    from experiments.catalogue import tables
-    from experiments.terminal import console
+    from experiments.verbs.listing import tables
+    from experiments.verbs.terminal import console
 
     out = console()
     for table in tables(flags.kind):

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str]) -> int:
 def _report(flags: ReportFlags) -> int:
     from encoders.errors import UsageError
     from experiments.progress import say
-    from experiments.report import check_out, command_line, read_runs, relative, write_report
+    from experiments.report.runs import read_runs, relative
+    from experiments.report.writing import check_out, command_line, write_report
     from experiments.verbs.dashboard import find_boards
 
     check_out(flags.out)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.arguments import TrainArguments, parse_train
+from experiments.verbs.train_flags import TrainArguments, parse_train
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -15,8 +15,8 @@ def _train(parsed: TrainArguments) -> int:
     from experiments import training
     from experiments.folder import RunFolder, default_folder
     from experiments.progress import log_to_stderr, say
-    from experiments.result_table import print_evaluation
     from experiments.run import Run
+    from experiments.verbs.tables import print_evaluation
 
     log_to_stderr()
     resumed = parsed.flags.resume

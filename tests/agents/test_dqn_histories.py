@@ -8,9 +8,9 @@ from sketches import build, snapshot, train
 from test_many_seeds import joined, joined_transition
 from toy import Toy, ToySettings
 
-from agents.known_user import KnownUser
-from agents.learner import LearnerSettings
-from agents.networks import Inputs
+from agents.learning.learner import LearnerSettings
+from agents.networks.inputs import Inputs
+from agents.networks.known_user import KnownUser
 from agents.state import of_seed
 from agents.streams import Streams
 from envs.history import WithHistory
@@ -38,7 +38,7 @@ def make(name: str, tracker: str, seed: Any = 0) -> Any:
 def test_the_known_user_is_the_state_and_what_the_tracker_makes_of_the_history() -> None:
     inputs = Inputs(world().spec, history=True)
     settings = LearnerSettings(history="totals", hidden=4)
-    known = KnownUser(inputs, settings, Streams(0, torch.device("cpu")))
+    known = KnownUser(inputs, history=settings.history, hidden=settings.hidden, streams=Streams(0, torch.device("cpu")))
     user_BU = torch.randn((5, inputs.user_width), generator=torch.Generator().manual_seed(0))
     out = known(user_BU)
     assert out.shape == (5, known.width)
@@ -49,7 +49,7 @@ def test_the_known_user_is_the_state_and_what_the_tracker_makes_of_the_history()
 
 
 def test_without_a_history_the_user_is_passed_on() -> None:
-    known = KnownUser(Inputs(world().spec), LearnerSettings(), Streams(0, torch.device("cpu")))
+    known = KnownUser(Inputs(world().spec), history="none", hidden=8, streams=Streams(0, torch.device("cpu")))
     user_BU = torch.ones(3, known.width)
     assert torch.equal(known(user_BU), user_BU)
 

@@ -8,7 +8,7 @@ from sketches import agent_class, make_observation, make_spec, make_transition
 from test_agents_contract import CASES, make
 from torch import Tensor
 
-from agents.networks import NETWORKS
+from agents.networks.scoring import NETWORKS
 from agents.protocol import Agent
 from agents.state import of_seed
 from agents.streams import Streams

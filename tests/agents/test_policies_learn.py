@@ -7,7 +7,7 @@ import pytest
 import torch
 from sketches import Garden, build
 
-from agents.policy import PolicyAgent
+from agents.learning.policy_gradient import PolicyAgent
 
 USERS, STEPS = 128, 160
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from sketches import make_spec
 
-from agents.exploration import EpsilonSchedule
+from agents.learning.exploration import EpsilonSchedule
 from agents.slateq import SlateQ, SlateQSettings
 from envs.interface import Observation, Transition
 

@@ -7,7 +7,7 @@ import torch
 from sketches import Garden, Loop, build, make_observation, make_spec, snapshot
 from torch import Tensor
 
-from agents.exploration import EpsilonSchedule
+from agents.learning.exploration import EpsilonSchedule
 from agents.wolpertinger import ActorCritic, Wolpertinger, inverted, nearness
 from envs.interface import Observation
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.choice import CHOICE_MODELS, ChoiceParameters
-from envs.interest_settings import check_choice
+from envs.recsim.interest_settings import check_choice
 
 ATTRACTION = [0.5, 0.2, 0.4]
 LOGITS = torch.tensor([[math.log(chance / (1 - chance)) for chance in ATTRACTION]])

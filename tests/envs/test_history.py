@@ -17,7 +17,7 @@ from torch import Tensor
 from toy import Toy, ToySettings
 
 import envs
-from encoders import index
+from encoders import devices
 from encoders.errors import UsageError
 from envs.history import WithHistory, event
 from envs.simulator import Retrieves
@@ -99,7 +99,7 @@ def test_totals_then_the_newest_events_then_zeros(length: int) -> None:
 
 
 def test_the_budget_of_interest_evolution_is_linear_in_the_totals(kernel: Callable[[str], Any]) -> None:
-    simulator = WithHistory(kernel("envs.interest_evolution:InterestEvolution"), 0)
+    simulator = WithHistory(kernel("envs.recsim.interest_evolution:InterestEvolution"), 0)
     near_oracle, generator = simulator.POLICIES["near_oracle"], torch.Generator().manual_seed(0)
     state = simulator.start(simulator.sample_users(50, "train", generator), simulator.start_noise(50, generator))
     plenty_B = torch.ones(50, dtype=torch.bool)
@@ -122,7 +122,7 @@ def test_the_end_of_a_session_empties_its_history_alone_and_the_last_observation
     lockstep: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if lockstep:
-        monkeypatch.setattr(index, "may_look", lambda device: False)
+        monkeypatch.setattr(devices, "may_look", lambda device: False)
     env = make(toy(2), 40, as_tensors=True)
     observation, _ = env.reset(seed=0)
     steps_B, mixed = torch.zeros(40), 0
@@ -163,7 +163,7 @@ def test_nobody_changes_the_past_by_writing_into_what_they_see() -> None:
 
 
 def test_a_step_does_not_wait_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "may_look", lambda device: False)
+    monkeypatch.setattr(devices, "may_look", lambda device: False)
     env = make(toy(3), 5, as_tensors=True)
     env.reset(seed=0)
     with never_waits(env.simulator.device):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import envs
 from envs.choice import CHOICE_MODELS, ChoiceParameters
-from envs.interest_exploration import InterestExploration
+from envs.recsim.interest_exploration import InterestExploration
 from envs.slates import optimal_slate, random_slate
 
 USERS = 20_000
@@ -39,7 +39,7 @@ def users_who_follow(model: str, chances: list[float]) -> InterestExploration:
     """Return an environment in which documents of topic t are clicked with ``chances[t]`` if looked at."""
     number = len(chances)
     simulator: InterestExploration = envs.make_simulator(
-        "envs.interest_exploration:InterestExploration",
+        "envs.recsim.interest_exploration:InterestExploration",
         "cpu",
         user_types=(1.0,),
         affinities=(tuple(math.log(score_of(model, chance)) for chance in chances),),

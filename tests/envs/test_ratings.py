@@ -15,7 +15,7 @@ from conformance.trajectories import make, slates
 
 import envs
 from encoders.errors import UsageError
-from envs.preferences import PREDICTORS
+from envs.fitted.preferences import PREDICTORS
 from envs.ratings import Ratings, RatingsSettings
 
 PLAIN: dict[str, Any] = {"encoder": "tiny", "num_features": 8}

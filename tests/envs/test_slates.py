@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.interface import FEW_USERS, blanked, repeats, repeats_if_any, take_candidates
+from envs.interface import FEW_USERS, repeats, take_candidates
 from envs.slates import SLATE_RULES, greedy_slate, optimal_slate, random_slate, slate_value, top_k, top_k_slate
+from envs.tensors import blanked, repeats_if_any
 
 
 def test_slate_value_by_hand() -> None:

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toy import Toy, ToySettings
 
 import envs
-from encoders import index
+from encoders import CosineIndex, devices
 from envs.vector import SlateVectorEnv
 
 
@@ -39,7 +39,7 @@ def on(device: str, kernel: Callable[..., Any]) -> Callable[[str], Any]:
 @pytest.fixture
 def lockstep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat a CPU as a GPU is."""
-    monkeypatch.setattr(index, "may_look", lambda device: False)
+    monkeypatch.setattr(devices, "may_look", lambda device: False)
 
 
 # Lockstep: what is done where the host must not wait
@@ -121,7 +121,7 @@ def test_users_who_go_on_see_the_same_in_lockstep_or_not(
     simulator = copy.copy(kernel(envs.ENVIRONMENTS[env_id]))
     simulator.time_limit = 3
     plain = make(simulator, 6, as_tensors=True)
-    monkeypatch.setattr(index, "may_look", lambda device: False)
+    monkeypatch.setattr(devices, "may_look", lambda device: False)
     other = make(simulator, 6, as_tensors=True)
     shown = next(slates(plain, 1))
     results = []
@@ -288,11 +288,11 @@ def test_the_index_finds_the_same_where_it_may_not_look() -> None:
     vectors = torch.cat([vectors, vectors[:9]])  # ties
     queries, seen = torch.randn(7, 4, generator=generator), torch.rand(7, 49, generator=generator) < 0.5
     seen[0], seen[1, 3:] = True, True
-    searching = index.CosineIndex(vectors)
+    searching = CosineIndex(vectors)
     with never_waits(vectors.device):
         blind = searching.search(queries, 12, exclude=seen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "may_look", lambda device: True)
+        patch.setattr(devices, "may_look", lambda device: True)
         looking = searching.search(queries, 12, exclude=seen)
     assert torch.equal(blind[0], looking[0])
     assert torch.equal(blind[1], looking[1])

@@ -9,9 +9,9 @@ import toy
 
 from encoders.errors import UsageError
 from experiments import config
-from experiments.arguments import parse_train
 from experiments.folder import RunFolder
 from experiments.run import resolve
+from experiments.verbs.train_flags import parse_train
 
 PAIR = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent"]
 

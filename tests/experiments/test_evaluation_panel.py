@@ -9,8 +9,8 @@ import toy
 import envs
 from encoders.errors import Failure
 from envs.interface import Observation
+from experiments.benchmark.record import Record, read_record, save_record
 from experiments.evaluation import Panel, baselines, draw_panel, evaluate, play_panel
-from experiments.session_record import Record, read_record, save_record
 from experiments.sessions import Act, agent_policy
 
 

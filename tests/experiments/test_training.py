@@ -17,8 +17,8 @@ from command_line import SMALL, TOY, Result
 import experiments
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors, Transition
-from experiments.board import Board
 from experiments.run import resolve
+from experiments.tracking.tensorboard import Board
 from experiments.trainer import Trainer
 
 TIMINGS = ("train_seconds", "wall_seconds", "steps_per_second")
@@ -213,7 +213,7 @@ def test_evaluate_of_the_same_panel_writes_the_same_summary(
 
 
 def test_large_catalogue_is_thinned_for_the_projector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.board.PROJECTED_ITEMS", 7)
+    monkeypatch.setattr("experiments.tracking.tensorboard.PROJECTED_ITEMS", 7)
     board = Board(tmp_path)
     board.items(toy.Toy(toy.ToySettings(), device="cpu"))
     board.close()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from conformance.trajectories import assert_same, copied, make, slates
 from envs.interface import is_shared
-from envs.memory import places
+from envs.ownership import places
 
 
 def can_be_written(value: Any) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from encoders import index
+from encoders import devices
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
 
@@ -67,5 +67,5 @@ def rows_of(tensors: dict[str, Tensor], row: int) -> dict[str, Tensor]:
 
 def skip_lockstep(simulator: Any, as_tensors: bool) -> None:
     """Skip what compares streams of noise: with tensors on a GPU more is drawn, see tests/envs/test_vector.py."""
-    if as_tensors and not index.may_look(simulator.device):
+    if as_tensors and not devices.may_look(simulator.device):
         pytest.skip("in lockstep sessions begin in all rows")

@@ -1,0 +1,1 @@
+"""How agents learn: targets, returns, replay, exploration, the optimiser and its loops."""

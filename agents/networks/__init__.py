@@ -1,0 +1,1 @@
+"""What scores candidates: inputs, layers, networks, readers of a session's history."""

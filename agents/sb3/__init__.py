@@ -1,0 +1,1 @@
+"""Agents of stable-baselines3 behind our protocol, as peers."""

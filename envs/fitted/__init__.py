@@ -1,0 +1,1 @@
+"""Users whose tastes are fitted on ratings: the factorisation, its cache, raters and the users drawn around them."""

@@ -1,0 +1,1 @@
+"""Fresh and bursting news, clickbait against trust; catalogue and users are generated."""

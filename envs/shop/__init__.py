@@ -1,0 +1,1 @@
+"""Needs, purchases, returns and trust in a shop; catalogue and users are generated."""

@@ -1,0 +1,1 @@
+"""Agents times environments times seeds: plan, workers, records, scoreboard."""

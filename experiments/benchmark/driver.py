@@ -1,0 +1,209 @@
+"""Agents x environments x seeds: run what is not there yet, keep it in one folder, make the scoreboard of it."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from encoders.errors import Failure, UsageError
+from experiments.benchmark.jobs import Job, Outcome, Tell
+from experiments.benchmark.notes import Notes
+from experiments.benchmark.page import write_scoreboard
+from experiments.benchmark.plan import Cell, difference, plan
+from experiments.benchmark.record import read_record
+from experiments.benchmark.scoreboard import Scoreboard
+from experiments.benchmark.settings import BenchmarkSettings
+from experiments.benchmark.workers import one_by_one, side_by_side
+from experiments.checkpoint import installed_version, read_header
+from experiments.config import read_tables
+from experiments.report.writing import check_out
+
+STEPS_OF_A_SESSION = 20
+"""What meeting one test user costs, in user-steps of training; a guess, for the time left alone."""
+
+
+def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Scoreboard, list[str]]:
+    """Run what is not there yet, and write the scoreboard.
+
+    Args:
+        settings: what to run.
+        command: the command line, for the scoreboard.
+        tell: takes lines for whoever watches.
+
+    Returns:
+        The scoreboard, and what failed, in sentences.
+
+    Raises:
+        UsageError: a name, a setting or a folder that cannot be.
+        KeyboardInterrupt: after the checkpoints and the scoreboard of what is finished are written.
+    """
+    check_out(settings.out)
+    cells = plan(settings)
+    todo = [(cell, replace) for cell in cells if (replace := is_due(cell, settings.overwrite)) is not None]
+    jobs = make_jobs(cells, todo, settings.seeds_at_once)
+    with locked(settings.out):
+        notes = Notes.read(settings.out)
+        notes.add_command(command)
+        tell(f"{len(cells)} runs, of which {len(cells) - len(todo)} are finished, in {settings.out}")
+        workers = min(settings.workers, len(jobs))
+        watch = Watch(jobs, notes, tell, workers)
+        try:
+            if workers > 1:
+                side_by_side(jobs, workers, tell, watch.ended)
+            else:
+                one_by_one(jobs, tell, watch.ended)
+        except KeyboardInterrupt as stop:
+            with contextlib.suppress(UsageError):
+                write_scoreboard(settings.out)
+            raise KeyboardInterrupt("repeat the command to go on") from stop
+        return write_scoreboard(settings.out), watch.failures
+
+
+def is_due(cell: Cell, overwrite: bool) -> bool | None:
+    """Return None if a cell is finished, else whether what is there has to be replaced.
+
+    Raises:
+        UsageError: it was made with other settings or by another version, or the folder is no run.
+    """
+    folder = cell.folder
+    if not folder.config.is_file():
+        folder.check_free(overwrite=False)
+        return False
+    differs, version = difference(read_tables(folder.config), cell.run.tables()), _version(cell)
+    if differs is None and version not in (None, installed_version()):
+        differs = f"slatelab {version}, not {installed_version()}"
+    if differs is not None and not overwrite:
+        raise UsageError(
+            f"the run {folder.path} was made with {differs}; replace such runs with --overwrite, or name another --out"
+        )
+    if differs is None and folder.summary.is_file() and _about(cell.record) == cell.about():
+        return None
+    return differs is not None
+
+
+def _about(path: Path) -> dict[str, object]:
+    """Return what a record says that a cell says too; nothing if there is none that can be read."""
+    try:
+        about = read_record(path).about
+    except Failure:
+        return {}
+    return {name: about.get(name) for name in ("env", "agent", "seed", "settings", "panel", "users", "version")}
+
+
+def _version(cell: Cell) -> str | None:
+    """Return the version that made a run, or None if there is nothing yet that tells."""
+    try:
+        return read_header(cell.folder.checkpoint).version
+    except Failure:
+        version = _about(cell.record).get("version")
+        return None if version is None else str(version)
+
+
+def make_jobs(cells: Sequence[Cell], todo: Sequence[tuple[Cell, bool]], at_once: bool) -> list[Job]:
+    """Return the jobs, environment by environment, the baselines that are missing first.
+
+    Args:
+        cells: of the whole benchmark.
+        todo: the cells that are due, and whether what is there has to be replaced.
+        at_once: put the seeds of an agent into one job.
+    """
+    jobs: list[Job] = []
+    for env in dict.fromkeys(cell.run.train.env for cell in cells):
+        first = next(cell for cell in cells if cell.run.train.env == env)
+        if _about(first.baselines).get("panel") != first.panel_key:
+            jobs.append(Job(cells=(first,), baselines=True))
+        grouped: dict[tuple[object, ...], list[Cell]] = {}
+        for cell, replace in todo:
+            train = cell.run.train
+            if train.env == env:
+                grouped.setdefault((train.agent, replace, None if at_once else train.seed), []).append(cell)
+        jobs += [Job(cells=tuple(group), replace=bool(key[1]), at_once=at_once) for key, group in grouped.items()]
+    return jobs
+
+
+class Watch:
+    """Takes how jobs end: says it, with the time left, and notes what leaves no record.
+
+    Args:
+        jobs: all of them.
+        notes: for cells without a record.
+        tell: takes lines for whoever watches.
+        workers: processes that share the jobs.
+    """
+
+    def __init__(self, jobs: Sequence[Job], notes: Notes, tell: Tell, workers: int) -> None:
+        self.notes, self.tell, self.workers = notes, tell, max(workers, 1)
+        self.total = sum(len(job.cells) for job in jobs if not job.baselines)
+        self.left = sum(map(_cost, jobs))
+        self.cost, self.seconds = 0.0, 0.0
+        self.count = 0
+        self.failures: list[str] = []
+
+    def ended(self, job: Job, outcomes: Sequence[Outcome]) -> None:
+        """Take the outcomes of a job."""
+        cost = _cost(job)
+        self.left -= cost
+        if not job.baselines and job.cells[0].run.train.num_steps:
+            # Only runs that learn tell how long the others take.
+            self.cost += cost
+            self.seconds += sum(outcome.seconds for outcome in outcomes)
+        if job.baselines:
+            self._say(job.title, outcomes[0])
+            return
+        for cell, outcome in zip(job.cells, outcomes, strict=True):
+            self.count += 1
+            if outcome.status in ("failed", "n/a"):
+                self.notes.put(cell, outcome.status, outcome.text)
+            else:
+                self.notes.drop(cell)
+            if outcome.status == "failed":
+                self.failures.append(f"{cell.title}: {outcome.text}")
+            self._say(f"[{self.count:>{len(str(self.total))}} of {self.total}] {cell.title}", outcome)
+
+    def _say(self, title: str, outcome: Outcome) -> None:
+        told = outcome.text if outcome.status in ("done", "diverged") else f"{outcome.status}: {outcome.text}"
+        left = self.left / self.workers * self.seconds / max(self.cost, 1.0)
+        after = f" · about {duration(left)} left" if left >= 1 else ""
+        self.tell(f"{title}: {told} · {duration(outcome.seconds)}{after}")
+
+
+def _cost(job: Job) -> float:
+    """Return what a job costs, in user-steps; a guess."""
+    judging = job.cells[0].run.train.eval_users * STEPS_OF_A_SESSION
+    if job.baselines:
+        return 6.0 * judging
+    return float(sum(cell.run.train.num_steps * cell.run.train.num_users + judging for cell in job.cells))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@contextlib.contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep a second benchmark out of a folder for as long as this process lives.
+
+    Raises:
+        UsageError: there is one at work.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:  # (there is none on Windows)
+        yield
+        return
+    with (out / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another slatelab benchmark is at work in {out}; wait for it, or name another --out"
+            ) from error
+        except OSError:  # (a file system that knows no locks)
+            pass
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

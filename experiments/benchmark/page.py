@@ -1,0 +1,193 @@
+"""The pages scoreboard.md and results.csv of a benchmark."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from encoders.cache import write_atomically
+from experiments.benchmark.scoreboard import Arena, CellResult, Scoreboard, read_scoreboard
+from experiments.benchmark.standings import HAND_RULE, MYOPIC, TWIN, Standing
+from experiments.config import short_name
+from experiments.report.numbers import NONE, Format, decimals, interval, markdown_table, signed, words
+from experiments.statistics import Estimate
+
+RIVALS = (MYOPIC, TWIN, HAND_RULE)
+DIVERGED = "†"
+READING = f"""\
+* **Return**: mean over runs and test users of the rewards of a whole session. **User-steps**: slates shown in the
+  training of each run. **Length**: slates a session. **CTR**: clicks over slates shown.
+* **Intervals** are 95 % percentile bootstrap, which draws the seeds of an agent *and* the test users anew. All policies
+  of an environment met the same users, so differences are paired. A policy without seeds has an interval over users.
+* **Score**: 0 is random, 1 the near-oracle.
+* **− myopic**: the return less that of the agent `myopic`, which learns what pays at once. **− twin**: less that of the
+  agent's own twin with discount 0, which learnt from the same steps. **− hand rule**: less that of the environment's
+  short rule. **Bold** where the interval lies above zero.
+* **Interquartile mean**: of the scores of all runs, without the highest and the lowest quarter. Agents that cover
+  different environments cannot be compared by it.
+* {NONE}: agent and environment do not fit, or there is no score. {DIVERGED}: a run diverged; it counts as it is."""
+"""How to read the tables."""
+COLUMNS = (
+    *(
+        "env",
+        "agent",
+        "seed",
+        "status",
+        "reason",
+        "return",
+        "return_ci_low",
+        "return_ci_high",
+        "length",
+        "ctr",
+        "score",
+    ),
+    *("user_steps", "train_seconds", "steps_per_second", "eval_users", "settings", "version"),
+)
+
+
+def write_scoreboard(out: Path) -> Scoreboard:
+    """Make results.csv and scoreboard.md anew of what is in a benchmark's folder.
+
+    Raises:
+        UsageError: there is no benchmark in it.
+        Failure: its notes are broken, or the disk is full.
+    """
+    board = read_scoreboard(out)
+    write_atomically(out / "results.csv", table(board).encode())
+    write_atomically(out / "scoreboard.md", page(board).encode())
+    return board
+
+
+def table(board: Scoreboard) -> str:
+    """Return results.csv: a row for each environment, agent and seed."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for arena in board.arenas:
+        for cell in arena.cells:
+            writer.writerow(_row(arena, cell))
+    return text.getvalue()
+
+
+def _row(arena: Arena, cell: CellResult) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(cell, name) for name in ("env", "agent", "seed", "status", "reason")}
+    for name in ("user_steps", "train_seconds", "steps_per_second", "settings", "version"):
+        row[name] = cell.about.get(name)
+    row["eval_users"] = cell.about.get("users")
+    standing = arena.of(cell.agent)
+    if cell.earned is not None and standing is not None:
+        index = [other.seed for other in arena.cells if other.agent == cell.agent and other.earned].index(cell.seed)
+        estimate = standing.runs[index]
+        row |= {"return": estimate.mean, "return_ci_low": estimate.ci_low, "return_ci_high": estimate.ci_high}
+        row |= {"length": cell.earned.length, "ctr": cell.earned.ctr}
+        row["score"] = None if standing.scores is None else float(standing.scores.measured[index])
+    return row
+
+
+def page(board: Scoreboard) -> str:
+    """Return scoreboard.md."""
+    commands = "\n".join(board.commands)
+    parts = ["# Scoreboard", f"```console\n{commands}\n```" if commands else "", scores(board), READING]
+    for arena in board.arenas:
+        users = f"{arena.users:,} test users, one session each."
+        parts += [f"## {arena.env}", users, returns(arena), _notes(arena)]
+    if board.troubles:
+        parts += ["## What could not be read", _list(board.troubles)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def scores(board: Scoreboard) -> str:
+    """Return the table of agents by environments."""
+    rows = []
+    for agent, overall in board.overall().items():
+        means = [NONE, "0"] if overall is None else [share(overall[0]), str(overall[1])]
+        rows.append([f"**{agent}**", *means, *(_score_cell(arena, agent) for arena in board.arenas)])
+    envs = [short_name(arena.env) for arena in board.arenas]
+    return markdown_table(["agent", "interquartile mean", "environments", *envs], rows)
+
+
+def _score_cell(arena: Arena, agent: str) -> str:
+    standing = arena.of(agent)
+    if standing is not None:
+        return NONE if standing.score is None else share(standing.score) + _mark(arena, agent)
+    return absence(arena, agent)
+
+
+def returns(arena: Arena) -> str:
+    """Return the table of one environment, the best first; who has no return comes last."""
+    means = [abs(standing.returned.mean) for standing in arena.standings]
+    places = decimals(max(means, default=0.0))
+
+    def number(value: float) -> str:
+        return f"{value:z.{places}f}"
+
+    rivals = [name for name in RIVALS if any(name in standing.differences for standing in arena.standings)]
+    rows = [_standing_row(arena, standing, rivals, number) for standing in arena.standings]
+    absent = dict.fromkeys(cell.agent for cell in arena.cells if arena.of(cell.agent) is None)
+    rows += [[f"**{agent}**", "0", "", absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
+    compared = [f"− {words(rival)}" for rival in rivals]
+    heads = ["policy", "seeds", "user-steps", "return", "length", "CTR", "score", *compared]
+    return markdown_table(heads, rows)
+
+
+def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], number: Format) -> list[str]:
+    agent = standing.seeds > 0
+    return [
+        f"**{standing.name}**" if agent else words(standing.name),
+        str(standing.seeds) if agent else "",
+        steps(arena, standing.name) if agent else "",
+        interval(standing.returned, number) + (_mark(arena, standing.name) if agent else ""),
+        f"{standing.length:.1f}",
+        f"{standing.ctr:.3f}",
+        NONE if standing.score is None else share(standing.score),
+        *(difference(standing.differences.get(rival), number) for rival in rivals),
+    ]
+
+
+def steps(arena: Arena, agent: str) -> str:
+    """Return how many user-steps each of an agent's runs was trained with."""
+    found = {cell.about.get("user_steps") for cell in arena.cells if cell.agent == agent and cell.earned is not None}
+    return " or ".join(f"{number:,}" for number in sorted(number for number in found if number is not None))
+
+
+def difference(estimate: Estimate | None, number: Format) -> str:
+    """Return a difference with its sign and interval, bold if that lies above zero; nothing for None."""
+    if estimate is None:
+        return ""
+    text = interval(estimate, signed(number))
+    return f"**{text}**" if estimate.ci_low is not None and estimate.ci_low > 0 else text
+
+
+def _mark(arena: Arena, agent: str) -> str:
+    return DIVERGED if any(cell.agent == agent and cell.status == "diverged" for cell in arena.cells) else ""
+
+
+def absence(arena: Arena, agent: str) -> str:
+    """Return why an agent has no return: the status of its cells."""
+    found = [cell.status for cell in arena.cells if cell.agent == agent]
+    return found[0] if found else "–"
+
+
+def _notes(arena: Arena) -> str:
+    """Return what did not go well, each once with the seeds it concerns."""
+    seeds: dict[tuple[str, str, str], list[str]] = {}
+    for cell in arena.cells:
+        if cell.status != "done":
+            seeds.setdefault((cell.status, cell.agent, cell.reason), []).append(str(cell.seed))
+    return _list(
+        f"{status}: {agent}, seed {', '.join(found)}: {reason}" if status != NONE else f"{NONE}: {agent}: {reason}"
+        for (status, agent, reason), found in seeds.items()
+    )
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def share(estimate: Estimate) -> str:
+    """Return a score; that of random and near-oracle has no interval, by its definition."""
+    return _two(estimate.mean) if estimate.ci_low == estimate.ci_high else interval(estimate, _two)
+
+
+def _two(value: float) -> str:
+    return f"{value:z.2f}"

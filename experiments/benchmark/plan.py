@@ -1,0 +1,239 @@
+"""What a benchmark is to run: its cells, one for each environment, agent and seed."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from encoders.errors import Failure, UsageError
+from envs.simulator import resolve_device
+from experiments import config
+from experiments.benchmark.settings import BenchmarkSettings
+from experiments.checkpoint import FREE, installed_version
+from experiments.evaluation import Panel
+from experiments.folder import RunFolder, folder_name
+from experiments.progress import say
+from experiments.run import resolve
+from experiments.settings import RunSettings
+
+RETURNS = "returns"
+"""The folder of what was earned, user by user."""
+DECIDED = {"env": "--envs", "agent": "--agents", "seed": "--seeds", "eval_users": "--eval-users", "out": "--out"}
+"""Settings of [train] that the benchmark decides itself, and the flag that says them."""
+SAME_VARIANT = FREE | {"seed", "log_every"}
+"""Settings of [train] in which two runs of one variant of an agent may differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One run of the benchmark."""
+
+    run: RunSettings
+    out: Path
+    """The benchmark's folder."""
+
+    @property
+    def name(self) -> str:
+        """Return ``ENV--AGENT--seedSEED``."""
+        return folder_name(self.run.train)
+
+    @property
+    def title(self) -> str:
+        """Return its name for people."""
+        train = self.run.train
+        return f"{config.short_name(train.env)} · {train.agent} · seed {train.seed}"
+
+    @property
+    def folder(self) -> RunFolder:
+        """Return the run's folder."""
+        return RunFolder(self.out / self.name)
+
+    @property
+    def record(self) -> Path:
+        """Return the path of what it earned."""
+        return self.out / RETURNS / f"{self.name}.safetensors"
+
+    @property
+    def baselines(self) -> Path:
+        """Return the path of what the baselines of its environment earned."""
+        return self.out / RETURNS / f"{config.short_name(self.run.train.env)}--baselines.safetensors"
+
+    @property
+    def panel(self) -> Panel:
+        """Return who is met at evaluation."""
+        return Panel(users=self.run.train.eval_users)
+
+    @cached_property
+    def panel_key(self) -> str:
+        """Return what names the panel: two policies may be compared only if it is the same."""
+        train, version = self.run.train, installed_version()
+        panel = dataclasses.astuple(self.panel)
+        return _hash([train.env, self.run.tables()["env"], panel, resolve_device(train.device).type, version])
+
+    @cached_property
+    def variant(self) -> str:
+        """Return what names the settings, which the seeds of an agent share."""
+        return _hash(_without(self.run.tables(), SAME_VARIANT))
+
+    def about(self) -> dict[str, Any]:
+        """Return what a record, or a note in its place, says of the cell."""
+        train = self.run.train
+        return {
+            **{"env": train.env, "agent": train.agent, "seed": train.seed, "settings": self.variant},
+            **{"panel": self.panel_key, "users": train.eval_users, "version": installed_version()},
+        }
+
+
+def difference(theirs: config.Tables, ours: config.Tables, parts: Sequence[str] = config.PARTS) -> str | None:
+    """Return the first setting in which two runs differ as `[part] name = theirs, not ours`; None if they are equal."""
+    for part in parts:
+        their_table, our_table = (_without(tables, FREE).get(part, {}) for tables in (theirs, ours))
+        for name in sorted(their_table.keys() | our_table.keys()):
+            their, our = (table.get(name, "unset") for table in (their_table, our_table))
+            if their != our:
+                return f"[{part}] {name} = {their}, not {our}"
+    return None
+
+
+def plan(settings: BenchmarkSettings) -> list[Cell]:
+    """Return the cells of a benchmark, one environment after the other.
+
+    Raises:
+        UsageError: a name, a setting or a value that cannot be.
+        Failure: an agent or environment that was asked for is not installed.
+    """
+    tables = {} if settings.config is None else _read_config(settings.config)
+    agents, envs = _agents(settings), _envs(settings, tables)
+    cells: list[Cell] = []
+    for env in envs:
+        of_env = [cell for agent in agents for cell in _cells(settings, tables, env, agent)]
+        _check_one_environment(of_env)
+        cells += of_env
+    taken: dict[str, Cell] = {}
+    for cell in cells:
+        other = taken.setdefault(cell.name, cell)
+        if other is not cell:
+            pairs = " and ".join(f"{one.run.train.env} with {one.run.train.agent}" for one in (other, cell))
+            raise UsageError(f"{pairs} would share the folder {cell.folder.path}; give them two --out")
+    return cells
+
+
+def _read_config(path: Path) -> config.Tables:
+    tables = config.read_tables(path)
+    for name in tables.get("train", {}):
+        if name in DECIDED:
+            raise UsageError(f"{path}: [train] {name} is decided by {DECIDED[name]}; leave it out")
+    return tables
+
+
+def _agents(settings: BenchmarkSettings) -> list[str]:
+    if settings.agents:
+        for name in settings.agents:
+            config.agent_class(name)
+        return list(dict.fromkeys(settings.agents))
+    from agents import AGENTS
+
+    found = []
+    for name in AGENTS:
+        try:
+            config.agent_class(name)
+        except Failure as error:
+            say(f"left out: {error}")
+        else:
+            found.append(name)
+    return found
+
+
+def _envs(settings: BenchmarkSettings, tables: config.Tables) -> list[str]:
+    from envs import ENVIRONMENTS
+
+    named = [config.full_env_id(name) for name in settings.envs]
+    for env in named:
+        config.simulator_class(env)
+        if _lacks_data(settings, tables, env):
+            raise UsageError(f"{env} needs your data; give --data FOLDER, or leave it out")
+    envs = list(dict.fromkeys(named)) or [env for env in ENVIRONMENTS if not _lacks_data(settings, tables, env)]
+    if settings.data is not None and not any(map(_takes_data, envs)):
+        raise UsageError("--data is for slatelab/Ratings-v0, which is not among --envs; add it, or leave --data out")
+    return envs
+
+
+def _lacks_data(settings: BenchmarkSettings, tables: config.Tables, env: str) -> bool:
+    """Return whether an environment asks for a folder of the user's that nobody has given."""
+    asked = config.build(config.simulator_class(env).Settings, "env", *_layers(settings, tables, env, ""))
+    return getattr(asked, "data", None) == ""
+
+
+def _layers(settings: BenchmarkSettings, tables: config.Tables, env: str, agent: str) -> list[config.Tables]:
+    """Return the layers above the preset of a pair, weakest first."""
+    from agents import AGENTS
+    from envs import ENVIRONMENTS
+
+    envs = {*ENVIRONMENTS, *map(config.full_env_id, settings.envs)}
+    plain_env, own_env = _split(tables.get("env", {}), envs, env)
+    plain_agent, own_agent = _split(tables.get("agent", {}), {*AGENTS, *settings.agents}, agent)
+    layers: list[config.Tables] = [{"train": tables.get("train", {}), "env": plain_env, "agent": plain_agent}]
+    layers.append({"env": own_env, "agent": own_agent})
+    if settings.data is not None and _takes_data(env):
+        layers.append({"env": {"data": str(settings.data)}})
+    return layers
+
+
+def _takes_data(env: str) -> bool:
+    return "data" in {field.name for field in dataclasses.fields(config.simulator_class(env).Settings)}
+
+
+def _split(table: Mapping[str, Any], names: set[str], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings that hold for all, and those under the one name."""
+    plain, own = {}, {}
+    for key, value in table.items():
+        full = key if key in names else config.full_env_id(key)
+        if full not in names or not isinstance(value, Mapping):
+            plain[key] = value
+        elif full == name:
+            own = dict(value)
+    return plain, own
+
+
+def _cells(settings: BenchmarkSettings, tables: config.Tables, env: str, agent: str) -> list[Cell]:
+    train: dict[str, Any] = {"env": env, "agent": agent, "seed": 0, "eval_users": settings.eval_users}
+    asked = {"steps": settings.steps, "device": settings.device}
+    train |= {name: value for name, value in asked.items() if value is not None}
+    if not settings.myopic_companion:
+        train["myopic_companion"] = False
+    seeds = settings.seeds
+    if not config.agent_class(agent).METRICS:
+        seeds, train["steps"] = 1, 0
+    try:
+        run = resolve(*_layers(settings, tables, env, agent), {"train": train})
+    except UsageError as error:
+        raise UsageError(f"{agent} in {env}: {error}") from error
+    resolve_device(run.train.device)
+    runs = [dataclasses.replace(run, train=dataclasses.replace(run.train, seed=seed)) for seed in range(seeds)]
+    return [Cell(run=one, out=settings.out) for one in runs]
+
+
+def _check_one_environment(cells: Sequence[Cell]) -> None:
+    """Refuse cells that would play in environments of one name but different settings."""
+    for cell in cells:
+        differs = difference(cells[0].run.tables(), cell.run.tables(), ("env",))
+        if differs is not None:
+            one, other = cells[0].run.train, cell.run.train
+            raise UsageError(
+                f"{one.agent} and {other.agent} would play in two different {one.env}, {differs}; "
+                "say that setting in [env] of --config, which holds for all"
+            )
+
+
+def _without(tables: config.Tables, names: set[str]) -> dict[str, dict[str, Any]]:
+    """Return tables without some settings of [train]."""
+    kept = {name: value for name, value in tables.get("train", {}).items() if name not in names}
+    return {**{part: dict(table) for part, table in tables.items()}, "train": kept}
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

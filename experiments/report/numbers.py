@@ -1,0 +1,41 @@
+"""How numbers and names are written in tables."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from experiments.statistics import Estimate
+
+NONE = "n/a"
+Format = Callable[[float], str]
+
+
+def words(policy: str) -> str:
+    """Return a policy's name in the summary as words: `hand rule`, and `near-oracle` by its usual spelling."""
+    return policy.replace("near_", "near-").replace("_", " ")
+
+
+def decimals(scale: float) -> int:
+    """Return how many decimals show numbers of a size: 2 from 1 to 100, fewer above, more below."""
+    if scale == 0 or not math.isfinite(scale):
+        return 2
+    exponent = math.floor(math.log10(scale))
+    return min(2 - exponent, 8) if exponent < 0 else max(0, min(2, 3 - exponent))
+
+
+def signed(number: Format) -> Format:
+    """Return how differences are written: with their sign."""
+    return lambda value: text if (text := number(value)).startswith("-") else f"+{text}"
+
+
+def interval(estimate: Estimate, number: Format) -> str:
+    """Return `mean [low, high]`."""
+    text = number(estimate.mean)
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return text
+    return f"{text} [{number(estimate.ci_low)}, {number(estimate.ci_high)}]"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first column is text and whose others are numbers."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

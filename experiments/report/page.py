@@ -1,0 +1,138 @@
+"""The page results.md: who earned what, run by run, in Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+
+from experiments.report.numbers import NONE, Format, decimals, interval, markdown_table, signed, words
+from experiments.report.runs import Comparison, FinishedRun
+from experiments.statistics import Estimate, score
+from experiments.trainer import COMPANION
+
+RIVALS = ("popularity", "cosine", COMPANION, "myopic_oracle")
+"""Whom each run is compared with, user by user."""
+READING = f"""\
+* **Return**: mean over test users of the rewards of a whole session, with its 95 % bootstrap interval over users. An
+  agent of several seeds has the mean over its seeds (lowest–highest).
+* **Score**: 0 is random, 1 the near-oracle. **Length**: slates a session. **CTR**: clicks over slates shown.
+* **− popularity** and the like: the agent's return less the rival's on the same users; bold where the 95 % interval
+  lies above zero. *{COMPANION}* is the agent's twin with discount 0, trained on the same steps.
+* **Gap closed**: the way from the myopic oracle (0%) to the near-oracle (100%); {NONE} where one is missing or the two
+  are as good as equal."""
+"""How to read the tables."""
+
+
+def page(comparisons: Sequence[Comparison], unfinished: Sequence[str], command: str) -> str:
+    """Return the whole page."""
+    runs = [run for comparison in comparisons for run in comparison.runs]
+    parts = ["# Results", f"Made by `{command}` from {_names(run.name for run in runs)}."]
+    if unfinished:
+        parts.append(f"Left out, since they have no summary: {_names(unfinished)}.")
+    parts += ["![Mean return of every policy](returns.png)", "![Return while learning](learning.png)"]
+    without = [run.name for run in runs if not run.curve]
+    if without:
+        parts.append(f"Without a return in metrics.csv, so not among the learning curves: {_names(without)}.")
+    if len({run.env for run in runs}) < len(comparisons):
+        parts.append(
+            "**The panels differ**: some runs in one environment met other users or other settings of it, since "
+            "their baselines are not equal. Each panel has its own tables; compare within one only."
+        )
+    parts.append(READING)
+    for comparison in comparisons:
+        users = f"{comparison.users:,} test users, one session each."
+        parts += [f"## {comparison.title}", users, policies_table(comparison), runs_table(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def policies_table(comparison: Comparison) -> str:
+    """Return a row for each policy, best first; the seeds of an agent share one."""
+    number = _number(comparison)
+    anchors = [_mean(comparison, name) for name in ("random", "near_oracle")]
+    rows = []
+    for label, seeds in contestants(comparison).items():
+        returned = fmean(estimates["return"].mean for estimates in seeds)
+        agent = label in comparison.variants()
+        cells = [
+            f"**{label}**" if agent else label,
+            interval(seeds[0]["return"], number) if len(seeds) == 1 else _over_seeds(seeds, number),
+            f"{fmean(estimates['length'].mean for estimates in seeds):.1f}",
+            f"{fmean(estimates['ctr'].mean for estimates in seeds):.3f}",
+            _score(returned, anchors),
+        ]
+        rows.append((returned, cells))
+    ordered = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
+    return markdown_table(["policy", "return", "length", "CTR", "score"], ordered)
+
+
+def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]]]:
+    """Return the estimates of every policy: one for each seed of an agent and of its twin, one of a baseline."""
+    found: dict[str, list[Mapping[str, Estimate]]] = {}
+    for label, runs in comparison.variants().items():
+        found[label] = [run.result.policies[run.agent] for run in runs]
+        twins: list[Mapping[str, Estimate]] = [run.result.policies[COMPANION] for run in runs if has_twin(run)]
+        if twins:
+            found[f"{COMPANION} {label}"] = twins
+    return found | {words(name): [estimates] for name, estimates in comparison.baselines.items()}
+
+
+def has_twin(run: FinishedRun) -> bool:
+    """Return whether a myopic companion learnt beside the agent."""
+    return run.agent != COMPANION and COMPANION in run.result.policies
+
+
+def runs_table(comparison: Comparison) -> str:
+    """Return a row for each run, compared with its rivals."""
+    number = _number(comparison)
+    rows = []
+    for label, runs in comparison.variants().items():
+        for run in runs:
+            closed = run.result.closed_gap()
+            speed = run.steps_per_second
+            rows.append(
+                [
+                    label,
+                    str(run.seed),
+                    f"{run.user_steps:,}",
+                    f"{run.train_seconds / 60:.1f}",
+                    NONE if speed is None else f"{speed:,.0f}",
+                    interval(run.result.policies[run.agent]["return"], number),
+                    *(_difference(run, rival, number) for rival in RIVALS),
+                    NONE if closed is None else f"{closed:z.0%}",
+                ]
+            )
+    rivals = [f"− {words(rival)}" for rival in RIVALS]
+    heads = ["agent", "seed", "user-steps", "train minutes", "user-steps/s", "return", *rivals, "gap closed"]
+    return markdown_table(heads, rows)
+
+
+def _number(comparison: Comparison) -> Format:
+    means = [estimates["return"].mean for seeds in contestants(comparison).values() for estimates in seeds]
+    places = decimals(max(map(abs, means)))
+    return lambda value: f"{value:z.{places}f}"
+
+
+def _over_seeds(seeds: Iterable[Mapping[str, Estimate]], number: Format) -> str:
+    means = [estimates["return"].mean for estimates in seeds]
+    return f"{number(fmean(means))} ({number(min(means))}–{number(max(means))} over {len(means)} seeds)"
+
+
+def _difference(run: FinishedRun, rival: str, number: Format) -> str:
+    if rival not in run.result.paired:
+        return NONE
+    estimate = run.result.paired[rival]["return"]
+    text = interval(estimate, signed(number))
+    return f"**{text}**" if estimate.ci_low is not None and estimate.ci_low > 0 else text
+
+
+def _mean(comparison: Comparison, policy: str) -> float | None:
+    found = [run.result.policies[policy]["return"].mean for run in comparison.runs if policy in run.result.policies]
+    return found[0] if found else None
+
+
+def _score(returned: float, anchors: Sequence[float | None]) -> str:
+    floor, ceiling = anchors
+    value = None if floor is None or ceiling is None else score(returned, floor, ceiling)
+    return NONE if value is None else f"{value:z.2f}"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

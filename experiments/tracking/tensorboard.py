@@ -1,0 +1,65 @@
+"""TensorBoard: scalars, layout, slates as text, item vectors in the projector, settings."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from envs.interface import Metric
+from envs.simulator import Simulator
+from experiments.evaluation import Evaluation
+from experiments.tracking.metrics import layout
+
+PROJECTED_ITEMS = 5_000
+"""Rows at most in the projector, which runs in a browser."""
+
+
+class Board:
+    """Writes TensorBoard's files of one run.
+
+    Args:
+        folder: the run's ``tensorboard/``.
+        resume_at: user-steps after which what a killed run wrote is to be forgotten; None begins anew.
+    """
+
+    def __init__(self, folder: Path, resume_at: int | None = None) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        purge_step = None if resume_at is None else resume_at + 1
+        self.writer: Any = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def scalars(self, user_steps: int, row: Mapping[str, float]) -> None:
+        """Write a row of metrics under their own names."""
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, user_steps)
+
+    def layout(self, metrics: Iterable[Metric]) -> None:
+        """Lay the metrics out in groups, with their units."""
+        self.writer.add_custom_scalars(layout(metrics))
+
+    def text(self, name: str, markdown: str, user_steps: int = 0) -> None:
+        """Write a text."""
+        self.writer.add_text(name, markdown, user_steps)
+
+    def items(self, simulator: Simulator) -> None:
+        """Put item vectors and titles into the projector; of a large catalogue, evenly spaced ones."""
+        import numpy as np
+
+        vectors_ND = simulator.item_vectors()
+        number = len(vectors_ND)
+        rows = np.unique(np.linspace(0, number - 1, min(number, PROJECTED_ITEMS)).round().astype(np.int64))
+        titles = [str(title).replace("\t", " ").replace("\n", " ") for title in simulator.titles(rows)]
+        self.writer.add_embedding(vectors_ND[rows], metadata=titles, tag="items")
+
+    def evaluation(self, user_steps: int, evaluation: Evaluation) -> None:
+        """Write the mean of every metric of every policy as ``eval/POLICY/METRIC``."""
+        for policy, estimates in evaluation.policies.items():
+            for name, estimate in estimates.items():
+                self.writer.add_scalar(f"eval/{policy}/{name}", estimate.mean, user_steps)
+
+    def flush(self) -> None:
+        """Bring everything to disk."""
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Bring everything to disk and close the files."""
+        self.writer.close()

@@ -1,0 +1,74 @@
+"""The table that a run ends with."""
+
+from rich import box
+from rich.table import Table
+
+from experiments.benchmark.scoreboard import Scoreboard
+from experiments.evaluation import Evaluation
+from experiments.statistics import Estimate
+from experiments.verbs.terminal import PIPED_WIDTH, console
+
+
+def print_evaluation(result: Evaluation) -> None:
+    """Print every policy, best return last, and how far the agent came."""
+    out = console()
+    out.print(_table(result, narrow=out.width < PIPED_WIDTH - 10))
+    closed = result.closed_gap()
+    if closed is None:
+        return
+    if closed < 0:
+        out.print(f"{result.agent} earns less than the myopic oracle.")
+    else:
+        out.print(f"{result.agent} closes {closed:.0%} of the way from the myopic oracle to the near-oracle.")
+
+
+def print_scores(board: Scoreboard) -> None:
+    """Print the aggregate of every agent of a benchmark, the best first."""
+    table = Table(
+        title="scores: 0 random, 1 near-oracle",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("agent", overflow="fold")
+    for name in ("interquartile mean", "environments"):
+        table.add_column(name, justify="right")
+    for agent, overall in board.overall().items():
+        estimate, environments = overall or (None, 0)
+        table.add_row(agent, "n/a" if estimate is None else _interval(estimate), str(environments))
+    console().print(table)
+
+
+def _table(result: Evaluation, narrow: bool) -> Table:
+    users = result.policies[result.agent]["return"].n
+    table = Table(
+        title=f"{users:,} users, one session each; mean [95 % interval]",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("policy", overflow="fold")
+    for name in ("return", "agent − policy"):
+        table.add_column(name, justify="right", no_wrap=not narrow, overflow="fold")
+    for name in ("length", "CTR", "score"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for policy in sorted(result.policies, key=lambda name: result.policies[name]["return"].mean):
+        estimates = result.policies[policy]
+        score = result.score(policy)
+        table.add_row(
+            policy,
+            _interval(estimates["return"]),
+            _interval(result.paired[policy]["return"], sign="+") if policy in result.paired else "",
+            f"{estimates['length'].mean:.1f}",
+            f"{estimates['ctr'].mean:.3f}",
+            "" if score is None else f"{score:.2f}",
+            style="bold" if policy == result.agent else None,
+        )
+    return table
+
+
+def _interval(estimate: Estimate, sign: str = "") -> str:
+    number = f"{{:{sign}z.2f}}"
+    text = number.format(estimate.mean)
+    if estimate.ci_low is None or estimate.ci_high is None:
+        return text
+    # An escaped bracket: rich takes an open one for markup.
+    return f"{text} \\[{number.format(estimate.ci_low)}, {number.format(estimate.ci_high)}]"
