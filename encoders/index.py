@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from encoders import devices
+from encoders.arrays import as_tensor
 from encoders.errors import UsageError
 
 SCORES_AT_ONCE = 2**24
@@ -31,7 +32,7 @@ class CosineIndex:
     """
 
     def __init__(self, vectors: npt.NDArray[Any] | torch.Tensor, device: torch.device | str | None = None) -> None:
-        items_ND = torch.as_tensor(vectors).detach().to(device=device, dtype=torch.float32)
+        items_ND = as_tensor(vectors).detach().to(device=device, dtype=torch.float32)
         if items_ND.ndim != 2 or 0 in items_ND.shape:
             raise UsageError(f"the index wants vectors (N, D), not the shape {tuple(items_ND.shape)}")
         lengths_N = items_ND.norm(dim=1)
@@ -100,7 +101,7 @@ class CosineIndex:
         count, width = self._vectors_ND.shape
         if not 1 <= k <= count:
             raise UsageError(f"k is {k}; it must be from 1 to the number of items, {count}")
-        queries_BD = torch.as_tensor(queries).detach().to(dtype=torch.float32)
+        queries_BD = as_tensor(queries).detach().to(dtype=torch.float32)
         if queries_BD.ndim != 2 or queries_BD.shape[1] != width:
             raise UsageError(f"queries have shape {tuple(queries_BD.shape)}; this index wants (B, {width})")
         if devices.may_look(queries_BD.device) and not torch.isfinite(queries_BD).all():
@@ -112,7 +113,7 @@ class CosineIndex:
         """Return the mask or ids on the index's device; None where nothing is excluded."""
         if exclude is None:
             return None
-        excluded, device = torch.as_tensor(exclude), self._vectors_ND.device
+        excluded, device = as_tensor(exclude), self._vectors_ND.device
         is_mask = excluded.dtype == torch.bool
         if excluded.ndim != 2 or len(excluded) != queries or (is_mask and excluded.shape[1] != len(self)):
             raise UsageError(

@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 
 from encoders import devices
+from encoders.arrays import as_tensor
 from encoders.errors import UsageError
 from envs.interface import Observation, Tensors, restore_stream
 from envs.ownership import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
@@ -188,7 +189,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     def _check_mask(self, mask: Any) -> Tensor | None:
         if mask is None:
             return None
-        mask_B = torch.as_tensor(mask)
+        mask_B = as_tensor(mask)
         if mask_B.shape != (self.num_envs,) or mask_B.dtype != torch.bool:
             raise UsageError(f"reset_mask has to be {self.num_envs} booleans, one for each user")
         if self.state is None and not bool(mask_B.all()):
@@ -255,7 +256,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     def _check_actions(self, actions: Any) -> Tensor:
         spec = self.simulator.spec
         try:
-            slate_BK = torch.from_numpy(actions) if isinstance(actions, np.ndarray) else torch.as_tensor(actions)
+            slate_BK = as_tensor(actions)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UsageError(f"the slates are no array of integers (users, slots): {error}") from error
         expected = (self.num_envs, spec.slate_size)
@@ -288,7 +289,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _tensors(self, users: Any) -> Tensors:
         device = self.simulator.device
-        return {name: torch.as_tensor(value, device=device) for name, value in users.items()}
+        return {name: as_tensor(value).to(device) for name, value in users.items()}
 
     def _observe(self, state: State) -> Any:
         return self._give(self.simulator.observe(state), state)
