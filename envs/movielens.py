@@ -19,6 +19,7 @@ import numpy as np
 
 from encoders.errors import Failure, UsageError
 from envs.catalog import DataSet, Ratings, build_catalog
+from envs.titles import reading_order
 
 NAME = "movielens-latest-small"
 STAR_RANGE = (0.5, 5.0)
@@ -68,7 +69,7 @@ class TableUnpickler(pickle.Unpickler):
 def load_movielens() -> DataSet:
     """Load 9,061 titled films (item ids: MovieLens'), 671 raters and the films' ratings (0.5 to 5 stars).
 
-    Titles read `Heat (1995)`, texts `Heat (1995). Genres: Action, Crime, Thriller`. The five films without a
+    Titles read `The Apartment (1960)`, texts `The Apartment (1960). Genres: Comedy, Drama, Romance`. The five films without a
     title are dropped, with their seven ratings.
 
     Raises:
@@ -130,8 +131,9 @@ def _read_columns(content: bytes) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def _shown_title(title: str, year: float) -> str:
-    """Return `Heat (1995)`, or the title alone where the year is unknown."""
-    return f"{title.strip()} ({int(year)})" if np.isfinite(year) else title.strip()
+    """Return `The Apartment (1960)` for `Apartment, The` of 1960, or the title alone where the year is unknown."""
+    read = reading_order(title.strip())
+    return f"{read} ({int(year)})" if np.isfinite(year) else read
 
 
 def _split_genres(genres: object) -> list[str]:

@@ -40,7 +40,7 @@ HOBBIES = (
         (
             "A full recipe with swaps for what you have at home.",
             "Made together with three neighbours, for very little money.",
-            "It explains why it works, so that you can cook without a recipe.",
+            "It explains why each step works, so that you can cook without a recipe.",
         ),
     ),
     Topic(
@@ -75,7 +75,7 @@ HOBBIES = (
         (
             "Drivers will kill one of us tomorrow, and the council does not care!",
             "They hate you for riding, and they want you gone!",
-            "Every promise about it was a lie!",
+            "Every promise they made was a lie!",
         ),
         (
             "You need two tools and a quarter of an hour; we go through it together.",
@@ -115,7 +115,7 @@ HOBBIES = (
         (
             "The studios despise you and sell you the same trash again!",
             "Cinema is dead, and these people killed it!",
-            "Anyone who liked it should be ashamed!",
+            "Anyone who likes such trash should be ashamed!",
         ),
         (
             "An editor goes through one scene, cut by cut.",
@@ -139,7 +139,7 @@ HOBBIES = (
         ),
         (
             "A short exercise to play along with, at half speed.",
-            "A choir of strangers learns it in one evening.",
+            "A choir of strangers learns a song in one evening.",
             "A teacher explains what to listen for, with examples.",
         ),
     ),
@@ -151,7 +151,7 @@ HOBBIES = (
             *("long novels", "crime series", "translators", "poetry", "audiobooks", "book clubs", "last sentences"),
             *("picture books", "unfinished books", "diaries", "short stories", "second-hand finds"),
         ),
-        ("Read on the train, mostly standing.", "Half of it underlined.", "The next one is chosen by you."),
+        ("Read on the train, mostly standing.", "Half the pages underlined.", "The next one is chosen by you."),
         (
             "They are banning what you read, and you do not even notice!",
             "Whoever praises this rubbish has never read a book!",
@@ -159,7 +159,7 @@ HOBBIES = (
         ),
         (
             "A translator goes through one page and its choices.",
-            "We read it together, a chapter a week; everyone is welcome.",
+            "We read together, a chapter a week; everyone is welcome.",
             "Six short books for people who have lost the habit.",
         ),
     ),
@@ -179,7 +179,7 @@ HOBBIES = (
         ),
         (
             "A complete plan with every change, and where to eat on the way.",
-            "A conductor explains how to get help when it goes wrong.",
+            "A conductor explains how to get help when a journey goes wrong.",
             "Slow pictures of a valley, and the story of who built the line.",
         ),
     ),

@@ -19,7 +19,7 @@ WORLD = (
         ),
         (
             "You need no telescope: look south at nine with bare eyes.",
-            "An astronomer explains it with two oranges and a lamp.",
+            "An astronomer explains with two oranges and a lamp.",
             "It leaves one with a sense of wonder, and a map to go outside with.",
         ),
     ),
@@ -33,14 +33,14 @@ WORLD = (
         ),
         ("Sat still for two hours for this.", "The microphone picked up the motorway.", "Seen again on Friday."),
         (
-            "They are all dying, and the people who did it walk free!",
+            "Everything is dying, and the people who did it walk free!",
             "Look at what these monsters did to the nests!",
-            "There will be none left when your children grow up!",
+            "There will be nothing left when your children grow up!",
         ),
         (
             "With a box that you can build from one plank.",
-            "A ranger tells how they came back to the valley.",
-            "Learn to tell five of them apart by ear.",
+            "A ranger tells how life came back to the valley.",
+            "Learn to tell five voices apart by ear.",
         ),
     ),
     Topic(
@@ -85,7 +85,7 @@ WORLD = (
         ),
         (
             "Both sides explain their case, for five minutes each.",
-            "How twelve neighbours got it changed, with the letter they wrote.",
+            "How twelve neighbours got a decision changed, with the letter they wrote.",
             "It shows how the decision is made, and where you can speak.",
         ),
     ),
@@ -106,7 +106,7 @@ WORLD = (
         (
             "A lawyer explains your rights, with a letter you can use.",
             "How nine families bought their house together.",
-            "An old craftsman shows it, and lets the apprentice try.",
+            "An old craftsman shows each step, and lets the apprentice try.",
         ),
     ),
     Topic(
@@ -159,12 +159,12 @@ WORLD = (
         ),
         ("Notes after a long week.", "Day nine of thirty.", "My doctor read it first."),
         (
-            "It is killing you slowly, and your doctor keeps quiet!",
+            "You are dying slowly, and your doctor keeps quiet!",
             "The drug companies want you ill!",
-            "Millions will die of it, and nobody will help you!",
+            "Millions will die, and nobody will help you!",
         ),
         (
-            "A nurse explains it with care, and tells when to see a doctor.",
+            "A nurse explains with care, and tells when to see a doctor.",
             "Breathe along for three minutes.",
             "Four stretches that a stiff person can do on a chair.",
         ),
@@ -179,7 +179,7 @@ WORLD = (
         ),
         ("Three screws left over.", "Tested for a week.", "The code is linked."),
         (
-            "They watch you through it at this very moment!",
+            "They watch you at this very moment!",
             "The machines will take your job by Christmas!",
             "These companies treat you like cattle, and you let them!",
         ),
@@ -204,7 +204,7 @@ WORLD = (
             "It is all happening again, and you are asleep!",
         ),
         (
-            "An archivist shows how to read the hand it is written in.",
+            "An archivist shows how to read old handwriting.",
             "Three letters by ordinary people, read aloud.",
             "It compares what the sources say, and says what we do not know.",
         ),

@@ -224,7 +224,7 @@ SECTIONS = (
     Section(
         "football",
         ("have a season ticket", "coach a youth football team", "watch every match with my brother"),
-        ("{p} United", "{p} Rovers", "{p} Athletic", "FC {p}", "{p} Wanderers"),
+        ("{p} United", "{p} Albion", "{p} Athletic", "FC {p}", "{p} Town"),
         (
             "loses its captain before {s}",
             "trains behind closed doors for {s}",
@@ -305,7 +305,7 @@ LURES = (
     (0.9, "She asked one question about {s} in {p} – and everyone burst into tears"),
     (0.8, "Number 7 will amaze you: ten things about {s} that {p} is hiding"),
     (0.8, "Is this the end of {s}? {p} cannot believe its eyes!"),
-    (0.7, "Unbelievable scenes in {p}: this is what {s} does to people!"),
+    (0.7, "Unbelievable scenes in {p}: this is what comes of {s}!"),
 )
 """Clickbait headlines, with how strong they are."""
 TEASERS = (

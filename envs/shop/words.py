@@ -316,7 +316,7 @@ OVERPROMISING = (
     "The {plural} everyone is talking about, and nobody can put down!",
     "You will not believe that {plural} can do this!",
     "Perfect in every way, for everyone, for ever!",
-    "A miracle at this price: get yours before they are gone!",
+    "A miracle at this price: get yours before it is too late!",
     "The last time you will ever think about {plural}!",
 )
 NEUTRAL = (
@@ -327,9 +327,9 @@ NEUTRAL = (
 )
 HONEST = (
     "Not the lightest of {plural}, but made to be repaired.",
-    "Our staff used it for a year and list its weak points below.",
-    "The maker publishes every part, its weight and its price.",
-    "The maker names its faults as plainly as its strengths.",
+    "In use by our staff for a year, with the weak points listed below.",
+    "The maker publishes the weight and the price of every part.",
+    "The maker names the faults as plainly as the strengths.",
 )
 GUARANTEES = ("No guarantee beyond the law.", "Two-year guarantee.", "Three-year guarantee.", "Ten-year guarantee.")
 
