@@ -69,8 +69,8 @@ class TableUnpickler(pickle.Unpickler):
 def load_movielens() -> DataSet:
     """Load 9,061 titled films (item ids: MovieLens'), 671 raters and the films' ratings (0.5 to 5 stars).
 
-    Titles read `The Apartment (1960)`, texts `The Apartment (1960). Genres: Comedy, Drama, Romance`. The five films without a
-    title are dropped, with their seven ratings.
+    Titles read `The Apartment (1960)`, texts `The Apartment (1960). Genres: Comedy, Drama, Romance`. The five films
+    without a title are dropped, with their seven ratings.
 
     Raises:
         UsageError: if the extra `offline` is not installed.
