@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import Failure
-from encoders.files import cache_folder, write_atomically
+from encoders.files import cache_folder, sweep_parts, write_atomically
 from encoders.progress import show_progress
 from encoders.protocol import Encoder, check_texts
 from encoders.store import VectorStore
@@ -36,6 +36,7 @@ class CachedEncoder:
         self.encoder = encoder
         self._folder = folder or cache_folder() / "vectors"
         self._stores: dict[str, VectorStore] = {}
+        sweep_parts(self._folder)
 
     @property
     def dim(self) -> int:

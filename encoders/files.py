@@ -5,9 +5,13 @@ import functools
 import hashlib
 import os
 import secrets
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 from encoders.errors import Failure
+
+_DAY_SECONDS = 86_400
 
 
 def cache_folder() -> Path:
@@ -27,7 +31,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a reader sees the old file or the whole new one, never a part.
 
     Missing parent folders are made. After an error the old file is untouched and no part file remains; a
-    process that is killed may leave a hidden ``.NAME.….part`` beside it.
+    process that is killed may leave a hidden ``.NAME.….part`` beside it, which `sweep_parts` removes.
 
     Raises:
         Failure: the disk is full, or the folder cannot be written to.
@@ -37,7 +41,8 @@ def write_atomically(path: Path | str, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(part, "xb") as stream:
+            with part.open("xb") as stream:
+                _lock(stream)
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -51,6 +56,25 @@ def write_atomically(path: Path | str, content: bytes) -> None:
         raise Failure(
             f"cannot write {path} ({len(content):,} bytes): {reason}; free some space or choose another folder"
         ) from error
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder and below; what is being written stays."""
+    for part in folder.rglob(".*.part"):
+        with contextlib.suppress(OSError), part.open("r+b") as stream:
+            if _lock(stream) or time.time() - part.stat().st_mtime > _DAY_SECONDS:
+                part.unlink()
+
+
+def _lock(stream: BinaryIO) -> bool:
+    """Lock a file until it is closed or its process ends; return False where it is locked, or locks are not known."""
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # without fcntl on Windows
+        return False
+    return True
 
 
 def file_sha256(path: Path) -> str:

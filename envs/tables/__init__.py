@@ -1,0 +1,1 @@
+"""Files read as tables of columns, one module for each form of file."""
