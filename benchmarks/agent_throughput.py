@@ -14,10 +14,11 @@ Contenders that are only timed take turns, so that a busy machine slows all of t
 """
 
 import argparse
+import dataclasses
 import functools
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -30,10 +31,11 @@ from workers import use_one_core
 from envs.interface import Observation
 from envs.simulator import Simulator
 from envs.wrappers import SlotBySlot, flat_floats
+from experiments.config import resolve
 from experiments.evaluation import Panel, draw_panel
-from experiments.run import resolve
+from experiments.loop import step
 from experiments.sessions import Act, agent_policy, play
-from experiments.trainer import Trainer, build_simulator
+from experiments.training import Training
 
 ENV = "slatelab/InterestEvolution-v0"
 PUBLISHED = 174.6
@@ -69,7 +71,7 @@ def main() -> None:
 def beside_the_peer(steps: int, peer_steps: int, users: int) -> None:
     """Train both DQNs on slates of one, and print speed and return."""
     print("\n1. DQN, slates of one of 10 candidates")
-    ours = trainer("dqn", DQN, ONE, steps=steps)
+    ours = training("dqn", DQN, ONE, steps=steps)
     seconds = learn(ours)
     rate, reached = ours.user_steps / seconds, mean_return(ours.simulator, agent_policy(ours.agent), users)
     work = f"512 users, one gradient step of 1,024 rows each 1,024 user-steps, {parameters(ours)} weights"
@@ -90,8 +92,8 @@ def seeds_at_once(turns: int) -> None:
     users = 32
     print(f"\n2. {SEEDS} seeds of DQN, {users} users each, one gradient step of 64 rows each 64 user-steps")
     small = DQN | {"minibatch": 2 * users}
-    single = trainer("dqn", small, ONE, num_users=users)
-    many = trainer("dqn", small, ONE, num_users=users, seeds=list(range(SEEDS)))
+    single = training("dqn", small, ONE, num_users=users)
+    many = training("dqn", small, ONE, num_users=users, seeds=range(SEEDS))
     rates = in_turns({"one": single, "many": many}, turns, rounds=40)
     one, at_once = 1 / rates["one"], 1 / rates["many"]
     print(f"one seed           {1e3 * one:>9.2f} ms a step of all users")
@@ -104,20 +106,20 @@ def slateq(turns: int) -> None:
         "\n3. SlateQ with its preset, slates of three, 512 users, one gradient step of 1,024 rows each 1,024 user-steps"
     )
     networks = ("feature_heads", "two_tower", "action_in")
-    trainers = {name: trainer("slateq", {"network": name}, {}) for name in networks}
-    alone = trainer("random", {}, {})
-    rates = in_turns(trainers | {"random": alone}, turns, rounds=40)
-    for name, made in (trainers | {"random": alone}).items():
+    trainings = {name: training("slateq", {"network": name}, {}) for name in networks}
+    alone = training("random", {}, {})
+    rates = in_turns(trainings | {"random": alone}, turns, rounds=40)
+    for name, made in (trainings | {"random": alone}).items():
         rate = 512 * rates[name]
-        weights = f"{parameters(made)} weights" if name in trainers else "the environment alone"
+        weights = f"{parameters(made)} weights" if name in trainings else "the environment alone"
         print(f"{name:<18} {rate:>9,.0f} user-steps/s  ({weights})")
 
 
 def time_to_published(steps: int, users: int) -> None:
     """Print after how many seconds of learning SlateQ has reached what is published."""
     print(f"\n4. SlateQ with its preset, until its return on {users:,} validation users is {PUBLISHED}")
-    made, seconds = trainer("slateq", {}, {}, steps=steps), 0.0
-    while made.step_count < made.run.train.num_steps:
+    made, seconds = training("slateq", {}, {}, steps=steps), 0.0
+    while made.step_count < made.settings.num_steps:
         seconds += timed(lambda: advance(made, 20))
         reached = mean_return(made.simulator, agent_policy(made.agent), users, split="validation")
         if reached >= PUBLISHED:
@@ -126,24 +128,24 @@ def time_to_published(steps: int, users: int) -> None:
     print(f"not reached after {made.user_steps:,} user-steps")
 
 
-def trainer(
+def training(
     agent: str,
     settings: Mapping[str, Any],
     env: Mapping[str, Any],
     *,
     steps: int = 10_000_000,
     num_users: int = 512,
-    seeds: list[int] | None = None,
-) -> Trainer:
-    """Return a trainer at its first step, without a twin."""
+    seeds: Sequence[int] = (0,),
+) -> Training:
+    """Return a training at its first step, without a twin."""
     train = {"env": ENV, "agent": agent, "steps": steps, "num_users": num_users, "device": "cpu"}
     run = resolve({"train": train | {"myopic_companion": False}, "agent": dict(settings), "env": dict(env)})
-    return Trainer(run, build_simulator(run), seeds)
+    return Training([dataclasses.replace(run, train=dataclasses.replace(run.train, seed=seed)) for seed in seeds])
 
 
-def learn(made: Trainer) -> float:
+def learn(made: Training) -> float:
     """Train to the end; return the seconds."""
-    return timed(lambda: advance(made, made.run.train.num_steps))
+    return timed(lambda: advance(made, made.settings.num_steps))
 
 
 def learn_peer(steps: int) -> tuple[stable_baselines3.DQN, float]:
@@ -184,21 +186,21 @@ def mean_return(simulator: Simulator, act: Act, users: int, split: Any = "test")
     return float(play(simulator, draw_panel(simulator, panel), act, panel.stream).totals["reward"].mean())
 
 
-def in_turns(trainers: Mapping[str, Trainer], turns: int, rounds: int) -> dict[str, float]:
+def in_turns(trainings: Mapping[str, Training], turns: int, rounds: int) -> dict[str, float]:
     """Return steps of all users a second, medians over turns; the first turn warms up."""
-    rates: dict[str, list[float]] = {name: [] for name in trainers}
+    rates: dict[str, list[float]] = {name: [] for name in trainings}
     for turn in range(turns + 1):
-        for name, made in trainers.items():
+        for name, made in trainings.items():
             seconds = timed(functools.partial(advance, made, rounds))
             if turn:
                 rates[name].append(rounds / seconds)
     return {name: statistics.median(measured) for name, measured in rates.items()}
 
 
-def advance(made: Trainer, rounds: int) -> None:
+def advance(made: Training, rounds: int) -> None:
     """Take some steps of all users."""
     for _ in range(rounds):
-        made.step()
+        step(made)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -208,7 +210,7 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def parameters(made: Trainer) -> str:
+def parameters(made: Training) -> str:
     """Return the number of an agent's weights."""
     agent: Any = made.agent
     return f"{sum(weight.numel() for weight in agent.learner.network.parameters()):,}"

@@ -9,7 +9,6 @@ on the same test users; intervals resample seeds and users. Seconds are those of
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,10 +16,12 @@ import numpy as np
 import torch
 
 from experiments import statistics
+from experiments.building import build_kernel
+from experiments.config import resolve
 from experiments.evaluation import Panel, draw_panel
-from experiments.run import resolve
+from experiments.loop import step
 from experiments.sessions import agent_policy, play, reference_policy
-from experiments.trainer import OneSeed, Trainer, build_simulator
+from experiments.training import Training
 
 ENV = "slatelab/InterestEvolution-v0"
 EARLY = 300_000
@@ -80,7 +81,7 @@ def main() -> None:
 def references(panel: Panel) -> None:
     """Print the policies that do not learn."""
     run = resolve({"train": {"env": ENV, "device": "cpu"}})
-    simulator = build_simulator(run)
+    simulator = build_kernel(run)
     for name, policy in simulator.POLICIES.items():
         returns_U = play(simulator, draw_panel(simulator, panel), reference_policy(simulator, policy), panel.stream)
         told = interval(returns_U.totals["reward"].numpy()[None])
@@ -94,27 +95,23 @@ def row_of(row: Row, seeds: int, panel: Panel) -> None:
         train["steps"] = row.steps
     run = resolve({"train": train, "agent": dict(row.agent), "env": dict(row.env)})
     runs = [dataclasses.replace(run, train=dataclasses.replace(run.train, seed=seed)) for seed in range(seeds)]
-    trainer = Trainer(run, build_simulator(run), seeds=range(seeds))
-    seconds, early = 0.0, ""
-    while trainer.step_count < run.train.num_steps:
-        began = time.perf_counter()
-        trainer.step()
-        seconds += time.perf_counter() - began
-        if trainer.step_count == -(-EARLY // run.train.num_users):
-            early = f"{returns(trainer, runs, panel).mean():.1f}"
-    returns_SU = returns(trainer, runs, panel)
+    training = Training(runs)
+    early = ""
+    while not training.finished:
+        step(training)
+        if training.step_count == -(-EARLY // run.train.num_users):
+            early = f"{returns(training, panel).mean():.1f}"
+    returns_SU = returns(training, panel)
     each = ", ".join(f"{mean:.1f}" for mean in returns_SU.mean(axis=1))
-    print(
-        f"| {row.label} | {interval(returns_SU)} | {each} | {early} | {trainer.user_steps:,} | {seconds / seeds:.0f} |",
-        flush=True,
-    )
+    took = f"{training.user_steps:,} | {training.train_seconds:.0f}"
+    print(f"| {row.label} | {interval(returns_SU)} | {each} | {early} | {took} |", flush=True)
 
 
-def returns(trainer: Trainer, runs: list[Any], panel: Panel) -> statistics.Floats:
+def returns(training: Training, panel: Panel) -> statistics.Floats:
     """Return what every seed earns with every user of a panel, (S, U)."""
     played = []
-    for index, run in enumerate(runs):
-        agent, simulator = OneSeed(trainer, index, run).agent, trainer.simulator
+    for seed in training.seeds():
+        agent, simulator = seed.agent, training.simulator
         ended = play(simulator, draw_panel(simulator, panel), agent_policy(agent), panel.stream)
         played.append(ended.totals["reward"].numpy())
     return np.stack(played)

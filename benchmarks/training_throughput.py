@@ -13,8 +13,9 @@ import time
 
 import torch
 
-from experiments.run import resolve
-from experiments.trainer import Trainer, build_simulator
+from experiments.config import resolve
+from experiments.loop import step
+from experiments.training import Training
 
 
 def main() -> None:
@@ -27,16 +28,16 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     contenders = [("random", False), ("qlearning", False), ("dqn", False), ("slateq", False), ("slateq", True)]
-    trainers = {
+    trainings = {
         f"{agent}{' with twin' if twin else ''}": build(agent, twin, arguments.users, arguments.encoder)
         for agent, twin in contenders
     }
-    rates: dict[str, list[float]] = {name: [] for name in trainers}
+    rates: dict[str, list[float]] = {name: [] for name in trainings}
     for turn in range(arguments.turns + 1):
-        for name, trainer in trainers.items():
+        for name, training in trainings.items():
             began = time.perf_counter()
             for _ in range(32):
-                trainer.step()
+                step(training)
             if turn:  # the first warms up
                 rates[name].append(32 * arguments.users / (time.perf_counter() - began))
     setting = f"{arguments.users} users, {arguments.threads} thread(s)"
@@ -47,11 +48,11 @@ def main() -> None:
         print(f"{name:<18} {rate:>9,.0f} user-steps/s  {rate / alone:>5.0%} of the environment alone")
 
 
-def build(agent: str, twin: bool, users: int, encoder: str) -> Trainer:
-    """Return a trainer at its first step."""
+def build(agent: str, twin: bool, users: int, encoder: str) -> Training:
+    """Return a training at its first step."""
     table = {"agent": agent, "num_users": users, "myopic_companion": twin, "device": "cpu", "steps": 10_000_000}
     run = resolve({"train": table, "env": {"encoder": encoder}})
-    return Trainer(run, build_simulator(run))
+    return Training([run])
 
 
 if __name__ == "__main__":

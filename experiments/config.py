@@ -12,9 +12,23 @@ from typing import Any
 
 from encoders.errors import Failure, UsageError
 from encoders.registry import lookup, unknown_name
+from experiments.settings import RunSettings, TrainSettings
 
 Tables = Mapping[str, Mapping[str, Any]]
 PARTS = ("train", "env", "agent")
+
+
+def resolve(*layers: Tables) -> RunSettings:
+    """Return the settings of a run from layers of tables, weakest first, over the presets of agent and pair."""
+    env, agent = choose_pair(*layers)
+    env_settings, agent_settings = settings_classes(env, agent)
+    layers = (preset_tables(env, agent), *layers)
+    chosen = {"train": {"env": env, "agent": agent}}
+    return RunSettings(
+        train=build(TrainSettings, "train", *layers, chosen),
+        env=build(env_settings, "env", *layers),
+        agent=build(agent_settings, "agent", *layers),
+    )
 
 
 def read_tables(path: Path) -> dict[str, dict[str, Any]]:
@@ -99,8 +113,6 @@ def _importable(kind: str, name: str, find: typing.Callable[[], Any]) -> Any:
 
 def choose_pair(*layers: Tables) -> tuple[str, str]:
     """Return environment and agent as the last layer says that names them, else the defaults."""
-    from experiments.settings import TrainSettings
-
     chosen: dict[str, Any] = {"env": TrainSettings.env, "agent": TrainSettings.agent}
     for layer in layers:
         chosen |= {name: layer.get("train", {})[name] for name in chosen if name in layer.get("train", {})}

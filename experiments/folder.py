@@ -57,7 +57,7 @@ class RunFolder:
             return
         if not self.path.is_dir():
             raise UsageError(f"{self.path} is a file; choose another --out")
-        names = {entry.name for entry in self.path.iterdir()} - {part.name for part in self.parts()}
+        names = {entry.name for entry in self.path.iterdir()} - {leftover.name for leftover in self.leftovers()}
         if not names:
             return
         if not overwrite:
@@ -72,7 +72,7 @@ class RunFolder:
                 "so --overwrite does not touch it; choose another --out"
             )
 
-    def parts(self) -> list[Path]:
+    def leftovers(self) -> list[Path]:
         """Return the files that a killed process left half-written."""
         return list(self.path.rglob(".*.part"))
 

@@ -1,172 +1,160 @@
-"""Train an agent from the first step, or from a checkpoint, to the last."""
+"""A training as far as it has come: an agent among its users, and everything that changes while it learns."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-import torch
+from torch import Tensor
 
-from encoders.errors import UsageError
+from agents.protocol import Agent
+from agents.state import of_seed
+from envs.interface import Observation, Tensors, Transition
+from envs.many_seeds import ManySeedsVectorEnv
 from envs.simulator import Simulator
-from experiments.checkpoint import check_same, load_checkpoint
-from experiments.folder import RunFolder
-from experiments.progress import TrainingProgress, say
+from envs.vector import SlateVectorEnv
+from experiments.building import USERS_STREAM, build_agent, build_simulator, derive_seed, twin_of
+from experiments.checkpoint import Header
 from experiments.settings import RunSettings
-from experiments.stopping import stop_signal
-from experiments.tracking.logbook import Logbook
-from experiments.trainer import OneSeed, Trainer, build_simulator
+from experiments.tracking.monitor import Monitor
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """An agent at the end of its training."""
+class Training:
+    """An agent, its myopic twin and B users; or several seeds of them at once, each as if alone.
 
-    trainer: Trainer
-    logbook: Logbook
-
-
-def start(run: RunSettings, folder: RunFolder, overwrite: bool = False, kernel: Simulator | None = None) -> Trained:
-    """Train a new agent in a folder that does not exist yet, or may be overwritten.
-
-    Everything that can be wrong with the settings is found before the folder is touched.
+    The twin has the agent's class, network, seed and settings but discount 0. It learns from the same steps and never
+    acts. `experiments.loop` moves all of it on.
 
     Args:
-        run: the settings.
-        folder: of the run.
-        overwrite: replace a folder that exists.
-        kernel: the environment's simulator, if it is built already.
+        runs: the settings of each seed, which differ in the seed alone.
+        kernel: the environment's simulator, if it is built already; it holds no state, so that evaluation shares it.
     """
-    started = time.monotonic()
-    folder.check_free(overwrite)
-    trainer = _build(run, kernel)
-    folder.create(run)
-    return _train_one(trainer, folder, None, started)
+
+    def __init__(self, runs: Sequence[RunSettings], kernel: Simulator | None = None) -> None:
+        self.started = time.monotonic()
+        self.runs, self.settings = tuple(runs), runs[0].train
+        self.simulator = build_simulator(runs[0], kernel)
+        self.agent = build_agent(runs, self.simulator)
+        twins = [twin for run in runs if (twin := twin_of(run)) is not None]
+        self.twin = build_agent(twins, self.simulator) if twins else None
+        self.env, self.observation = _begin(runs, self.simulator)
+        self.monitor = Monitor(self.settings.num_users, self.simulator.device, len(runs))
+        self.step_count = 0
+        self.train_seconds = 0.0
+        """Seconds of learning, of each seed, over all starts of the run."""
+        self.seconds_before = 0.0
+        """Seconds in all of the starts before this one."""
+
+    @property
+    def user_steps(self) -> int:
+        """Return slates shown so far, over all users of one seed."""
+        return self.step_count * self.settings.num_users
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the last step was taken."""
+        return self.step_count >= self.settings.num_steps
+
+    @property
+    def row_due(self) -> bool:
+        """Return whether metrics are written down after the step that was just taken."""
+        return self.finished or self.step_count % self.settings.log_steps == 0
+
+    @property
+    def wall_seconds(self) -> float:
+        """Return the seconds since the run was first started, without those in which it lay dead."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Return user-steps per second of learning; None where nothing was learnt."""
+        return self.user_steps / self.train_seconds if self.train_seconds else None
+
+    def show(self, slate_BK: Tensor) -> tuple[Transition, Tensors]:
+        """Show every user a slate; return what came of it, and the environment's own metrics of each user."""
+        observation, reward_B, left_B, truncated_B, answer = self.env.step(slate_BK)
+        transition = Transition(
+            observation=self.observation,
+            slate=slate_BK,
+            response=answer["response"],
+            reward=reward_B,
+            discount=(~left_B).float(),
+            last=left_B | truncated_B,
+            next_observation=answer.get("final_obs", observation),
+        )
+        self.observation = observation
+        return transition, {metric.name: answer[metric.name] for metric in self.simulator.METRICS}
+
+    def seeds(self) -> "list[OneSeed]":
+        """Return each seed as it would be if it were trained alone."""
+        return [OneSeed(self, index) for index in range(len(self.runs))]
+
+    def members(self) -> dict[str, Any]:
+        """Return what has a state, under its name in a checkpoint."""
+        found = {"agent": self.agent, "companion": self.twin, "env": self.env, "monitor": self.monitor}
+        return {name: member for name, member in found.items() if member is not None}
+
+    def state_dict(self) -> Tensors:
+        """Return everything the future depends on, as flat named tensors."""
+        return _flat({name: member.state_dict() for name, member in self.members().items()})
+
+    def load_state_dict(self, tensors: Tensors, header: Header) -> None:
+        """Go on from a checkpoint of one seed."""
+        for name, member in self.members().items():
+            prefix = f"{name}."
+            member.load_state_dict(
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            )
+        self.step_count = header.step_count
+        self.train_seconds, self.seconds_before = header.train_seconds, header.wall_seconds
+        self.observation = self.env.observation()
 
 
-def start_seeds(
-    runs: Sequence[RunSettings], folders: Sequence[RunFolder], simulator: Simulator, overwrite: bool = False
-) -> None:
-    """Train several seeds at once, each in a folder of its own, as if alone; `resume` goes on with any of them.
-
-    Seconds of learning are shared equally among the seeds.
+class OneSeed:
+    """One of the seeds of a training, as it would be if it were trained alone.
 
     Args:
-        runs: settings that differ in the seed alone, of an agent that can train many seeds at once.
-        folders: one for each run; they do not exist yet, or may be overwritten.
-        simulator: of all.
-        overwrite: replace folders that exist.
+        training: of one seed or several.
+        index: which of them.
     """
-    started = time.monotonic()
-    for folder in folders:
-        folder.check_free(overwrite)
-    trainer = Trainer(runs[0], simulator, seeds=[run.train.seed for run in runs])
-    for run, folder in zip(runs, folders, strict=True):
-        folder.create(run)
-    logbooks = [
-        Logbook(folder, OneSeed(trainer, index, run), None, started)
-        for index, (run, folder) in enumerate(zip(runs, folders, strict=True))
-    ]
-    _train(trainer, logbooks)
-    for logbook in logbooks:
-        logbook.board.close()
+
+    def __init__(self, training: Training, index: int) -> None:
+        self.training, self.index, self.run = training, index, training.runs[index]
+
+    @property
+    def agent(self) -> Agent:
+        """Return the agent as it is now; of several seeds, a copy."""
+        if len(self.training.runs) == 1:
+            return self.training.agent
+        self._copy.load_state_dict(self._member("agent", self.training.agent))
+        return self._copy
+
+    @cached_property
+    def _copy(self) -> Agent:
+        return build_agent([self.run], self.training.simulator)
+
+    def state_dict(self) -> Tensors:
+        """Return the `Training.state_dict` of this seed trained alone."""
+        if len(self.training.runs) == 1:
+            return self.training.state_dict()
+        return _flat({name: self._member(name, member) for name, member in self.training.members().items()})
+
+    def _member(self, name: str, member: Any) -> Tensors:
+        if name in ("env", "monitor"):
+            state: Tensors = member.seed_state(self.index)
+            return state
+        return of_seed(member.state_dict(), self.index, len(self.training.runs))
 
 
-def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Trained:
-    """Go on with a run where its last checkpoint left it; without one, from the start.
-
-    Args:
-        run: the settings.
-        folder: of the run.
-        kernel: the environment's simulator, if it is built already.
-
-    Raises:
-        UsageError: the checkpoint was made with other settings.
-        Failure: it is broken.
-    """
-    started = time.monotonic()
-    folder.check_is_run()
-    for part in folder.parts():
-        part.unlink(missing_ok=True)
-    if not folder.checkpoint.is_file():
-        folder.check_free(overwrite=True)
-        say(f"{folder.path} has no checkpoint yet: beginning anew")
-        trainer = _build(run, kernel)
-        folder.create(run)
-        return _train_one(trainer, folder, None, started)
-    trainer, spent = restore(run, folder, kernel)
-    say(f"going on after {trainer.user_steps:,} user-steps")
-    return _train_one(trainer, folder, spent, started)
+def _begin(runs: Sequence[RunSettings], simulator: Simulator) -> tuple[SlateVectorEnv, Observation]:
+    """Build the users of one seed, or of several, and let their first sessions begin."""
+    seeds, num_users = [derive_seed(run.train.seed, USERS_STREAM) for run in runs], runs[0].train.num_users
+    if len(runs) == 1:
+        env = SlateVectorEnv(simulator, num_users, as_tensors=True, split="train")
+        return env, env.reset(seed=seeds[0])[0]
+    many = ManySeedsVectorEnv(simulator, seeds, num_users, split="train")
+    return many, many.reset()[0]
 
 
-def restore(
-    run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
-) -> tuple[Trainer, tuple[float, float]]:
-    """Build a run as its last checkpoint has it; also return its seconds of learning and in all."""
-    tensors, header = load_checkpoint(folder.checkpoint)
-    check_same(header, run, folder.path)
-    trainer = _build(run, kernel)
-    try:
-        trainer.load_state_dict(tensors, header.step_count)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the checkpoint in {folder.path} does not fit this agent and environment ({error}); "
-            "was the code changed since?"
-        ) from error
-    return trainer, (header.train_seconds, header.wall_seconds)
-
-
-def _build(run: RunSettings, kernel: Simulator | None) -> Trainer:
-    if kernel is None:
-        say(f"loading the catalogue of {run.train.env} …")
-    return Trainer(run, build_simulator(run, kernel))
-
-
-def _train_one(trainer: Trainer, folder: RunFolder, spent: tuple[float, float] | None, started: float) -> Trained:
-    logbook = Logbook(folder, trainer, spent, started)
-    _train(trainer, [logbook])
-    return Trained(trainer=trainer, logbook=logbook)
-
-
-def _train(trainer: Trainer, logbooks: Sequence[Logbook]) -> None:
-    """Train to the last step and write down each seed in its own logbook."""
-    train, seeds = trainer.run.train, len(logbooks)
-    total, saved_at = train.num_steps, time.monotonic()
-    if trainer.step_count < total:
-        companion = " and its myopic companion" if trainer.companion is not None else ""
-        many = f", {seeds} seeds at once" if seeds > 1 else ""
-        say(f"training {train.agent}{companion} on {trainer.simulator.device}{many} …")
-    with (
-        TrainingProgress(seeds * total * train.num_users, seeds * trainer.user_steps) as progress,
-        stop_signal("stopping after this step; a checkpoint is written (Ctrl-C again stops at once)") as stopped,
-    ):
-        while trainer.step_count < total:
-            _step(trainer, logbooks, progress)
-            due = time.monotonic() - saved_at >= train.checkpoint_seconds
-            if due or stopped.is_set() or trainer.step_count == total:
-                for logbook in logbooks:
-                    logbook.checkpoint()
-                saved_at = time.monotonic()
-            if stopped.is_set() and trainer.step_count < total:
-                for logbook in logbooks:
-                    logbook.board.close()
-                folders = " ".join(str(logbook.folder.path) for logbook in logbooks)
-                raise KeyboardInterrupt(f"go on with slatelab train --resume {folders}")
-
-
-def _step(trainer: Trainer, logbooks: Sequence[Logbook], progress: TrainingProgress) -> None:
-    """Take one step of all users, and write down what is due after it."""
-    train, seeds = trainer.run.train, len(logbooks)
-    began = time.perf_counter()
-    trainer.step()
-    due = trainer.step_count % train.log_steps == 0 or trainer.step_count == train.num_steps
-    if due and trainer.simulator.device.type == "cuda":
-        torch.cuda.synchronize()
-    spent = (time.perf_counter() - began) / seeds
-    rows = trainer.monitor.rows() if due else [None] * seeds
-    for logbook, measured in zip(logbooks, rows, strict=True):
-        logbook.train_seconds += spent
-        if measured is not None:
-            progress.note(logbook.row(measured))
-        if logbook.slates_due():
-            logbook.slates()
-    progress.move(seeds * trainer.user_steps)
+def _flat(states: dict[str, Tensors]) -> Tensors:
+    return {f"{name}.{key}": value for name, state in states.items() for key, value in state.items()}

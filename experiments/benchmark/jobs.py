@@ -17,18 +17,18 @@ import torch
 from agents.protocol import Agent
 from encoders.errors import Failure, UsageError
 from envs.simulator import Simulator
-from experiments import evaluation, training
+from experiments import evaluation
 from experiments.benchmark.plan import Cell
 from experiments.benchmark.record import Record, read_record, save_record
+from experiments.building import build_agent, build_kernel, build_simulator, trains_many_seeds
 from experiments.config import agent_class, short_name
 from experiments.evaluation import BASELINES, Evaluation
 from experiments.report.numbers import decimals, interval, words
 from experiments.run import Run
 from experiments.sessions import Sessions, agent_policy
 from experiments.settings import RunSettings
+from experiments.starting import resume, start, start_seeds
 from experiments.tracking.metrics import STEP
-from experiments.trainer import build_agent, build_kernel, build_simulator, trains_many_seeds
-from experiments.training import Trained
 
 Status = Literal["done", "diverged", "n/a", "failed"]
 Tell = Callable[[str], None]
@@ -131,8 +131,8 @@ class Bench:
         if reason is not None:
             yield from (Outcome(name=cell.name, status="n/a", text=reason) for cell in job.cells)
             return
-        for cell, trained in train_seeds(job, kernel):
-            yield judge(cell, trained, known)
+        for cell, run in train_seeds(job, kernel):
+            yield judge(cell, run, known)
 
     def _simulator(self, job: Job) -> Simulator:
         """Return the environment's simulator, built once for all jobs that play in it one after the other."""
@@ -142,7 +142,7 @@ class Bench:
         return self._kernel[1]
 
 
-def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Trained]]:
+def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Run]]:
     """Train the seeds of one agent, each in its own run folder; those that have begun go on from their checkpoints.
 
     Args:
@@ -153,52 +153,47 @@ def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Trained]]:
     fresh = [cell for cell in cells if job.replace or not cell.folder.config.is_file()]
     started = []
     if job.at_once and len(fresh) > 1 and trains_many_seeds(agent_class(agent)):
-        simulator = build_simulator(fresh[0].run, kernel)
-        training.start_seeds([cell.run for cell in fresh], [cell.folder for cell in fresh], simulator, job.replace)
+        start_seeds([cell.run for cell in fresh], [cell.folder for cell in fresh], job.replace, kernel)
         started = fresh
     for cell in cells:
         if cell in fresh and cell not in started:
-            yield cell, training.start(cell.run, cell.folder, job.replace, kernel)
+            training = start(cell.run, cell.folder, job.replace, kernel)
         else:
-            yield cell, training.resume(cell.run, cell.folder, kernel)
+            training = resume(cell.run, cell.folder, kernel)
+        yield cell, Run(folder=cell.folder, training=training)
 
 
 def refusal(run: RunSettings, kernel: Simulator) -> str | None:
     """Return why an agent cannot play in an environment, or None if it can."""
-    simulator = build_simulator(run, kernel)
     try:
-        build_agent(run.train.agent, run.agent, simulator.spec, simulator.device, run.train)
+        build_agent([run], build_simulator(run, kernel))
     except UsageError as error:
         return str(error)
     return None
 
 
-def judge(cell: Cell, trained: Trained, known: Mapping[str, Sessions]) -> Outcome:
+def judge(cell: Cell, run: Run, known: Mapping[str, Sessions]) -> Outcome:
     """Let a trained agent meet the panel, and write down what it earned.
 
     Args:
         cell: whose run it is.
-        trained: the run.
+        run: it, trained.
         known: what the baselines earned on that panel.
     """
-    run = Run.of(trained)
-    board = trained.logbook.board
     own = play_agents(run, cell, known)
     result = evaluation.compare(cell.run.train.agent, own | {n: s for n, s in known.items() if n not in own})
     trouble = divergence(run)
     about = cell.about() | {
         "status": "done" if trouble is None else "diverged",
         "reason": trouble or "",
-        "user_steps": run.trainer.user_steps,
-        "train_seconds": run.train_seconds,
-        "steps_per_second": run.trainer.user_steps / run.train_seconds if run.train_seconds else None,
+        "user_steps": run.training.user_steps,
+        "train_seconds": run.training.train_seconds,
+        "steps_per_second": run.training.steps_per_second,
     }
     save_record(cell.record, Record(about=about, sessions=own))
-    if cell.folder.summary.is_file():
-        # A finished run, judged anew on another panel: its own summary stays as it is.
-        board.close()
-    else:
-        run.write_summary(result, trained.logbook.wall_seconds, board)
+    # A finished run, judged anew on another panel, keeps its own summary.
+    if not cell.folder.summary.is_file():
+        run.write_summary(result)
     text = _earned(result) + ("" if trouble is None else f" · diverged: {trouble}")
     return Outcome(name=cell.name, status="done" if trouble is None else "diverged", text=text)
 
@@ -208,7 +203,7 @@ def play_agents(run: Run, cell: Cell, known: Mapping[str, Sessions]) -> dict[str
     acts = {
         name: agent_policy(agent) for name, agent in run.agents().items() if name not in BASELINES or name not in known
     }
-    played = evaluation.play_panel(run.trainer.simulator, acts, cell.panel)
+    played = evaluation.play_panel(run.training.simulator, acts, cell.panel)
     return {name: played[name] if name in played else known[name] for name in run.agents()}
 
 

@@ -17,7 +17,6 @@ from experiments.checkpoint import FREE, installed_version
 from experiments.evaluation import Panel
 from experiments.folder import RunFolder, folder_name
 from experiments.progress import say
-from experiments.run import resolve
 from experiments.settings import RunSettings
 
 RETURNS = "returns"
@@ -209,7 +208,7 @@ def _cells(settings: BenchmarkSettings, tables: config.Tables, env: str, agent: 
     if not config.agent_class(agent).METRICS:
         seeds, train["steps"] = 1, 0
     try:
-        run = resolve(*_layers(settings, tables, env, agent), {"train": train})
+        run = config.resolve(*_layers(settings, tables, env, agent), {"train": train})
     except UsageError as error:
         raise UsageError(f"{agent} in {env}: {error}") from error
     resolve_device(run.train.device)

@@ -11,10 +11,10 @@ from experiments.benchmark.notes import Notes
 from experiments.benchmark.plan import RETURNS
 from experiments.benchmark.record import Record, read_record
 from experiments.benchmark.standings import Earned, Entrant, Standing, interquartile, standings
+from experiments.building import MYOPIC_TWIN
 from experiments.folder import RunFolder
 from experiments.sessions import Sessions
 from experiments.statistics import Estimate
-from experiments.trainer import COMPANION
 
 MEASURED = ("done", "diverged")
 NAMED = ("env", "agent", "seed")
@@ -128,7 +128,7 @@ def _cell(
     if of_env is None or about["panel"] != of_env.about["panel"]:
         reason = f"it met {about['users']:,} test users, and the baselines others; repeat the command that made it"
         return CellResult(**named, status="left out", reason=reason, about=about)
-    twin = None if train["agent"] == COMPANION else record.sessions.get(COMPANION)
+    twin = None if train["agent"] == MYOPIC_TWIN else record.sessions.get(MYOPIC_TWIN)
     return CellResult(
         **named,
         status=about["status"],

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from experiments.building import MYOPIC_TWIN
 from experiments.report.numbers import decimals, words
 from experiments.report.page import contestants
 from experiments.report.runs import Comparison, FinishedRun
 from experiments.statistics import Estimate
-from experiments.trainer import COMPANION
 
 WIDTH, DPI = 10.0, 200
 """Inches and dots per inch: sharp at 1,000 pixels on a dense screen."""
@@ -217,7 +217,7 @@ def _row_height(seeds: Sequence[Any]) -> float:
 
 
 def _row_label(label: str, seeds: Sequence[Any]) -> str:
-    return f"{label}, {len(seeds)} seeds" if len(seeds) > 1 and not label.startswith(f"{COMPANION} ") else label
+    return f"{label}, {len(seeds)} seeds" if len(seeds) > 1 and not label.startswith(f"{MYOPIC_TWIN} ") else label
 
 
 def _style() -> AbstractContextManager[None]:

@@ -3,19 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from experiments.building import MYOPIC_TWIN
 from experiments.report.numbers import NONE, Format, decimals, interval, markdown_table, signed, words
 from experiments.report.runs import Comparison, FinishedRun
 from experiments.statistics import Estimate, score
-from experiments.trainer import COMPANION
 
-RIVALS = ("popularity", "cosine", COMPANION, "myopic_oracle")
+RIVALS = ("popularity", "cosine", MYOPIC_TWIN, "myopic_oracle")
 """Whom each run is compared with, user by user."""
 READING = f"""\
 * **Return**: mean over test users of the rewards of a whole session, with its 95 % bootstrap interval over users. An
   agent of several seeds has the mean over its seeds (lowest–highest).
 * **Score**: 0 is random, 1 the near-oracle. **Length**: slates a session. **CTR**: clicks over slates shown.
 * **− popularity** and the like: the agent's return less the rival's on the same users; bold where the 95 % interval
-  lies above zero. *{COMPANION}* is the agent's twin with discount 0, trained on the same steps.
+  lies above zero. *{MYOPIC_TWIN}* is the agent's twin with discount 0, trained on the same steps.
 * **Gap closed**: the way from the myopic oracle (0%) to the near-oracle (100%); {NONE} where one is missing or the two
   are as good as equal."""
 """How to read the tables."""
@@ -68,15 +68,15 @@ def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]
     found: dict[str, list[Mapping[str, Estimate]]] = {}
     for label, runs in comparison.variants().items():
         found[label] = [run.result.policies[run.agent] for run in runs]
-        twins: list[Mapping[str, Estimate]] = [run.result.policies[COMPANION] for run in runs if has_twin(run)]
+        twins: list[Mapping[str, Estimate]] = [run.result.policies[MYOPIC_TWIN] for run in runs if has_twin(run)]
         if twins:
-            found[f"{COMPANION} {label}"] = twins
+            found[f"{MYOPIC_TWIN} {label}"] = twins
     return found | {words(name): [estimates] for name, estimates in comparison.baselines.items()}
 
 
 def has_twin(run: FinishedRun) -> bool:
     """Return whether a myopic companion learnt beside the agent."""
-    return run.agent != COMPANION and COMPANION in run.result.policies
+    return run.agent != MYOPIC_TWIN and MYOPIC_TWIN in run.result.policies
 
 
 def runs_table(comparison: Comparison) -> str:

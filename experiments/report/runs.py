@@ -10,12 +10,12 @@ from typing import Any
 
 from encoders.errors import Failure
 from experiments import config
+from experiments.building import MYOPIC_TWIN
 from experiments.evaluation import Evaluation
 from experiments.folder import RunFolder
 from experiments.statistics import Estimate
 from experiments.tracking.metrics import STEP
 from experiments.tracking.monitor import RETURN
-from experiments.trainer import COMPANION
 
 SAME = 1e-9
 """Two runs met one panel where their baselines differ by no more."""
@@ -48,7 +48,7 @@ class FinishedRun:
     @property
     def baselines(self) -> Policies:
         """Return the policies that no training changes: neither the agent nor its myopic companion."""
-        learnt = (self.agent, COMPANION)
+        learnt = (self.agent, MYOPIC_TWIN)
         return {name: estimates for name, estimates in self.result.policies.items() if name not in learnt}
 
 

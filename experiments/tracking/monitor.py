@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from envs.interface import Tensors
+from envs.interface import Tensors, Transition
 from experiments.tracking.metrics import tag
 
 RETURN, LENGTH, SESSIONS = "rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/sessions"
@@ -28,14 +28,15 @@ class Monitor:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
-    def record(self, response_BKR: Tensor, reward_B: Tensor, last_B: Tensor) -> None:
-        """Count one step of all users.
+    def add(self, transition: Transition, measured: Mapping[str, Tensor], learnt: Mapping[str, Tensor]) -> None:
+        """Add one step of all users.
 
         Args:
-            response_BKR: (S B, K, R); column 0 is the click.
-            reward_B: (S B,).
-            last_B: (S B,) bool, sessions that ended.
+            transition: what happened.
+            measured: metrics of the environment, each one number a user, (S B,).
+            learnt: metrics of the agent, each one number or one a seed.
         """
+        reward_B, last_B = transition.reward, transition.last
         self.return_B = self.return_B + reward_B
         self.length_B = self.length_B + 1
         ended_B = last_B.float()
@@ -45,19 +46,13 @@ class Monitor:
             (SESSIONS, ended_B),
         ):
             self._add(name, value_B.view(self.seeds, -1).sum(dim=1))
-        self.record_users({CTR: response_BKR[:, :, 0].sum(dim=1), REWARD: reward_B})
+        clicks_B = transition.response[:, :, 0].sum(dim=1)
+        for name, value_B in {CTR: clicks_B, REWARD: reward_B, **measured}.items():
+            self._add(tag(name), value_B.detach().float().view(self.seeds, -1).mean(dim=1))
+        for name, value in learnt.items():
+            self._add(tag(name), value.detach().float().expand(self.seeds))
         self.return_B = self.return_B.masked_fill(last_B, 0.0)
         self.length_B = self.length_B.masked_fill(last_B, 0.0)
-
-    def record_users(self, values: Mapping[str, Tensor]) -> None:
-        """Count metrics with one number a user, (S B,)."""
-        for name, value_B in values.items():
-            self._add(tag(name), value_B.detach().float().view(self.seeds, -1).mean(dim=1))
-
-    def record_learnt(self, values: Mapping[str, Tensor]) -> None:
-        """Count metrics of an agent, each one number or one a seed."""
-        for name, value in values.items():
-            self._add(tag(name), value.detach().float().expand(self.seeds))
 
     def row(self) -> dict[str, float]:
         """Return the means since the last row and begin anew; what was not measured is left out."""

@@ -9,12 +9,13 @@ from envs.simulator import Simulator
 from experiments.evaluation import Evaluation
 from experiments.tracking.metrics import layout
 
+EVALUATION_SUFFIX = ".eval"
 PROJECTED_ITEMS = 5_000
 """Rows at most in the projector, which runs in a browser."""
 
 
 class Board:
-    """Writes TensorBoard's files of one run.
+    """Writes TensorBoard's files of one run while it trains.
 
     Args:
         folder: the run's ``tensorboard/``.
@@ -50,12 +51,6 @@ class Board:
         titles = [str(title).replace("\t", " ").replace("\n", " ") for title in simulator.titles(rows)]
         self.writer.add_embedding(vectors_ND[rows], metadata=titles, tag="items")
 
-    def evaluation(self, user_steps: int, evaluation: Evaluation) -> None:
-        """Write the mean of every metric of every policy as ``eval/POLICY/METRIC``."""
-        for policy, estimates in evaluation.policies.items():
-            for name, estimate in estimates.items():
-                self.writer.add_scalar(f"eval/{policy}/{name}", estimate.mean, user_steps)
-
     def flush(self) -> None:
         """Bring everything to disk."""
         self.writer.flush()
@@ -63,3 +58,19 @@ class Board:
     def close(self) -> None:
         """Bring everything to disk and close the files."""
         self.writer.close()
+
+
+def write_evaluation(folder: Path, user_steps: int, evaluation: Evaluation) -> None:
+    """Write the mean of every metric of every policy as ``eval/POLICY/METRIC``, in place of a former evaluation.
+
+    It has a file of its own, so that a run which is evaluated twice still shows one point.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    for former in folder.glob(f"*{EVALUATION_SUFFIX}"):
+        former.unlink()
+    writer: Any = SummaryWriter(str(folder), filename_suffix=EVALUATION_SUFFIX)
+    for policy, estimates in evaluation.policies.items():
+        for name, estimate in estimates.items():
+            writer.add_scalar(f"eval/{policy}/{name}", estimate.mean, user_steps)
+    writer.close()

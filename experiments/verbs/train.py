@@ -7,15 +7,14 @@ from experiments.verbs.train_flags import TrainArguments, parse_train
 
 def main(arguments: Sequence[str]) -> int:
     """Train or resume, evaluate, print the table and leave everything in the run folder."""
-    parsed = parse_train(arguments)
-    return _train(parsed)
+    return _train(parse_train(arguments))
 
 
 def _train(parsed: TrainArguments) -> int:
-    from experiments import training
     from experiments.folder import RunFolder, default_folder
     from experiments.progress import log_to_stderr, say
     from experiments.run import Run
+    from experiments.starting import resume, start
     from experiments.verbs.tables import print_evaluation
 
     log_to_stderr()
@@ -24,17 +23,14 @@ def _train(parsed: TrainArguments) -> int:
     if resumed is not None and folder.summary.is_file():
         say(f"{folder.path} is finished: see {folder.summary}, or slatelab evaluate {folder.path}")
         return 0
-    if resumed is None:
-        trained = training.start(parsed.run, folder, parsed.flags.overwrite)
-    else:
-        trained = training.resume(parsed.run, folder)
-    book = trained.logbook
-    run = Run.of(trained)
+    begun = resumed is not None
+    training = resume(parsed.run, folder) if begun else start(parsed.run, folder, parsed.flags.overwrite)
+    run = Run(folder=folder, training=training)
     try:
         result = run.evaluate()
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"go on with slatelab train --resume {folder.path}") from stop
-    run.write_summary(result, book.wall_seconds, book.board)
+    run.write_summary(result)
     print_evaluation(result)
     say(f"the run is in {folder.path}; slatelab dashboard {folder.path} shows it")
     return 0

@@ -22,9 +22,9 @@ from encoders.errors import UsageError
 from envs.history import WithHistory, event
 from envs.simulator import Retrieves
 from envs.slates import random_slate
+from experiments.building import build_simulator
 from experiments.sessions import agent_policy, play
 from experiments.settings import RunSettings, TrainSettings
-from experiments.trainer import build_simulator
 
 
 class Remembering(WithHistory):

@@ -9,8 +9,8 @@ import toy
 
 from encoders.errors import UsageError
 from experiments import config
+from experiments.config import resolve
 from experiments.folder import RunFolder
-from experiments.run import resolve
 from experiments.verbs.train_flags import parse_train
 
 PAIR = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent"]

@@ -10,12 +10,14 @@ import torch
 
 from encoders.errors import UsageError
 from envs.simulator import Simulator
-from experiments import training
+from experiments import loop, starting
+from experiments.building import build_simulator
 from experiments.checkpoint import load_checkpoint
+from experiments.config import resolve
 from experiments.folder import RunFolder
-from experiments.run import load, resolve
+from experiments.run import load
 from experiments.settings import RunSettings
-from experiments.trainer import build_simulator
+from experiments.training import Training
 
 SEEDS = (4, 0, 9)
 TIMES = 2
@@ -30,7 +32,7 @@ def settings(seed: int, agent: str = "slateq", **more: Any) -> RunSettings:
 
 def at_once(parent: Path, simulator: Simulator, **more: Any) -> list[RunFolder]:
     folders = [RunFolder(parent / f"seed{seed}") for seed in SEEDS]
-    training.start_seeds([settings(seed, **more) for seed in SEEDS], folders, simulator)
+    starting.start_seeds([settings(seed, **more) for seed in SEEDS], folders, kernel=simulator)
     return folders
 
 
@@ -71,13 +73,13 @@ def assert_like_alone(folder: RunFolder, own: RunFolder) -> None:
 @pytest.mark.parametrize("index", range(len(SEEDS)))
 def test_a_folder_is_what_the_seed_alone_would_leave(index: int, together: list[RunFolder], tmp_path: Path) -> None:
     own = RunFolder(tmp_path / "alone")
-    training.start(settings(SEEDS[index]), own)
+    starting.start(settings(SEEDS[index]), own)
     assert_like_alone(together[index], own)
 
 
 def test_a_folder_can_be_loaded_evaluated_and_is_finished(together: list[RunFolder], simulator: Simulator) -> None:
     run = load(together[1].path)
-    assert run.trainer.step_count == run.settings.train.num_steps
+    assert run.training.step_count == run.settings.train.num_steps
     assert run.settings.train.seed == 0
     assert run.evaluate().policies["slateq"]["return"].n == 20
 
@@ -85,20 +87,20 @@ def test_a_folder_can_be_loaded_evaluated_and_is_finished(together: list[RunFold
 def test_a_seed_of_a_stopped_training_goes_on_alone(
     tmp_path: Path, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, stopped = training.Trainer.step, 31
+    real, stopped = loop.step, 31
 
-    def step(trainer: Any) -> None:
-        if trainer.step_count == stopped and trainer.monitor.seeds > 1:
+    def step(training: Training) -> None:
+        if training.step_count == stopped and len(training.runs) > 1:
             raise KeyboardInterrupt
-        real(trainer)
+        real(training)
 
-    monkeypatch.setattr(training.Trainer, "step", step)
+    monkeypatch.setattr(loop, "step", step)
     with pytest.raises(KeyboardInterrupt):
         at_once(tmp_path, simulator, checkpoint_seconds=0.0)
     folder, own = RunFolder(tmp_path / "seed9"), RunFolder(tmp_path / "alone")
     assert load_checkpoint(folder.checkpoint)[1].step_count == stopped
-    training.resume(settings(9, checkpoint_seconds=0.0), folder)
-    training.start(settings(9), own)
+    starting.resume(settings(9, checkpoint_seconds=0.0), folder)
+    starting.start(settings(9), own)
     (ours, _), (theirs, _) = (load_checkpoint(one.checkpoint) for one in (folder, own))
     for name, value in theirs.items():
         torch.testing.assert_close(ours[name], value, rtol=1e-4, atol=1e-5)
@@ -109,5 +111,5 @@ def test_an_agent_that_cannot_is_refused_before_a_folder_is_made(tmp_path: Path,
     runs = [dataclasses.replace(settings(seed), agent=None) for seed in SEEDS]
     runs = [dataclasses.replace(run, train=dataclasses.replace(run.train, agent="toy:ToyAgent")) for run in runs]
     with pytest.raises(UsageError, match="cannot train several seeds at once"):
-        training.start_seeds(runs, folders, simulator)
+        starting.start_seeds(runs, folders, kernel=simulator)
     assert not any(folder.path.exists() for folder in folders)

@@ -17,9 +17,10 @@ from command_line import SMALL, TOY, Result
 import experiments
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors, Transition
-from experiments.run import resolve
+from experiments.config import resolve
+from experiments.loop import step
 from experiments.tracking.tensorboard import Board
-from experiments.trainer import Trainer
+from experiments.training import Training
 
 TIMINGS = ("train_seconds", "wall_seconds", "steps_per_second")
 
@@ -125,7 +126,7 @@ def test_another_seed_gives_another_agent_but_the_same_test_users(
         assert ours["policies"][policy] == theirs["policies"][policy]
 
 
-def test_companion_does_not_change_what_the_agent_learns(
+def test_twin_does_not_change_what_the_agent_learns(
     slatelab: Callable[..., Result], finished: Path, tmp_path: Path
 ) -> None:
     assert slatelab("train", *SMALL, "--out", "alone", "--no-myopic-companion").code == 0
@@ -135,35 +136,35 @@ def test_companion_does_not_change_what_the_agent_learns(
     assert ours == pytest.approx(theirs)
 
 
-def test_companion_is_the_twin_with_discount_zero() -> None:
+def test_twin_has_discount_zero() -> None:
     settings = {"train": {"env": "toy:Toy-v0", "agent": "toy:ToyAgent", "device": "cpu", "num_users": 8}}
-    trainer = Trainer(resolve(settings), toy.Toy(toy.ToySettings(), device="cpu"))
-    assert trainer.companion is not None
-    assert trainer.companion.settings == toy.ToyAgentSettings(discount=0.0)
-    alone = Trainer(resolve(settings, {"agent": {"discount": 0.0}}), toy.Toy(toy.ToySettings(), device="cpu"))
-    assert alone.companion is None
+    training = Training([resolve(settings)], toy.Toy(toy.ToySettings(), device="cpu"))
+    assert training.twin is not None
+    assert training.twin.settings == toy.ToyAgentSettings(discount=0.0)
+    alone = Training([resolve(settings, {"agent": {"discount": 0.0}})], toy.Toy(toy.ToySettings(), device="cpu"))
+    assert alone.twin is None
 
 
 def test_transition_says_who_left_and_what_came_last(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"train": {"env": "toy:Toy-v0", "agent": "toy:ToyAgent", "num_users": 64, "device": "cpu"}}
     simulator = toy.Toy(toy.ToySettings(tiring=0.0, time_limit=3), device="cpu")
-    trainer = Trainer(resolve(settings), simulator)
+    training = Training([resolve(settings)], simulator)
     seen: list[Transition] = []
 
     def watch(transition: Transition) -> Tensors:
         seen.append(transition)
         return {}
 
-    monkeypatch.setattr(trainer.agent, "update", watch)
+    monkeypatch.setattr(training.agent, "update", watch)
     for _ in range(3):
-        trainer.step()
+        step(training)
     third = seen[2]
     # All who have not left before are cut off at the third slate; time ran out, so learners look beyond it.
     stayed_B = ~(seen[0].last | seen[1].last)
     assert third.last[stayed_B].all()
     assert 0.8 < third.discount[stayed_B].mean() < 1
     assert torch.equal(third.next_observation["user"], third.observation["user"])
-    assert not torch.equal(trainer.observation["user"], third.observation["user"])
+    assert not torch.equal(training.observation["user"], third.observation["user"])
 
 
 def test_five_lines_of_python_train_evaluate_save_and_load(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from envs.history import WithHistory
 from envs.interface import Observation, Spec, Transition
 from envs.single import SlateEnv
 from envs.wrappers import SlotBySlot, flat_floats
+from experiments.building import build_simulator, twin_of
 from experiments.settings import RunSettings, TrainSettings
-from experiments.trainer import build_simulator, companion_settings
 
 ROOT = Path(__file__).parents[3]
 ON_POLICY = ["sb3_ppo", "sb3_a2c"]
@@ -150,8 +150,8 @@ def test_it_learns_from_its_own_slates_alone_and_says_so(name: str) -> None:
 
 def test_only_what_can_learn_from_anothers_steps_gets_a_twin() -> None:
     for settings, twin in ((SB3PPOSettings(), None), (SB3A2CSettings(), None), (SB3DQNSettings(), 0.0)):
-        made = companion_settings(RunSettings(train=TrainSettings(), env=None, agent=settings))
-        assert getattr(made, "discount", None) == twin
+        made = twin_of(RunSettings(train=TrainSettings(), env=None, agent=settings))
+        assert (None if made is None else made.agent.discount) == twin
 
 
 @pytest.mark.parametrize(

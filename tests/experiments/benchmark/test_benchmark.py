@@ -18,12 +18,12 @@ from envs.simulator import Simulator
 from experiments import evaluation, training
 from experiments.benchmark import jobs
 from experiments.benchmark.record import read_record
+from experiments.building import AGENT_STREAM, build_kernel, derive_seed
 from experiments.checkpoint import load_checkpoint
 from experiments.cli import main
 from experiments.folder import RunFolder
 from experiments.sessions import play
 from experiments.settings import RunSettings
-from experiments.trainer import AGENT_STREAM, Trainer, build_kernel, derive_seed
 
 Slatelab = Callable[..., Result]
 SEED0 = "toy-Toy-v0--toy-ToyAgent--seed0"
@@ -122,7 +122,7 @@ def test_the_simulator_of_an_environment_is_built_once(slatelab: Slatelab, monke
 
 def test_what_is_finished_is_not_repeated(slatelab: Slatelab, board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in board.rglob("*") if path.parent != board}
-    monkeypatch.setattr(Trainer, "step", lambda trainer: pytest.fail("trained again"))
+    monkeypatch.setattr("experiments.loop.step", lambda training: pytest.fail("trained again"))
     result = slatelab(*SMALL_BENCHMARK)
     assert result.code == 0
     assert "4 runs, of which 4 are finished" in result.err
@@ -148,7 +148,7 @@ def test_a_run_without_a_record_is_judged_without_training(
     before = without_command()
     (board / "returns" / f"{SEED0}.safetensors").unlink()
     (board / "toy-Toy-v0--toy-ToyAgent--seed1" / "summary.json").unlink()
-    monkeypatch.setattr(Trainer, "step", lambda trainer: pytest.fail("trained again"))
+    monkeypatch.setattr("experiments.loop.step", lambda training: pytest.fail("trained again"))
     assert slatelab(*SMALL_BENCHMARK).code == 0
     assert without_command() == before
 
@@ -177,7 +177,7 @@ def test_only_table_makes_both_files_of_what_is_there(slatelab: Slatelab, board:
 def test_another_panel_is_met_without_training(
     slatelab: Slatelab, board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Trainer, "step", lambda trainer: pytest.fail("trained again"))
+    monkeypatch.setattr("experiments.loop.step", lambda training: pytest.fail("trained again"))
     assert slatelab(*SMALL_BENCHMARK, "--agents", LEARNER, "--seeds", "1", "--eval-users", "20").code == 0
     found = rows()
     assert found[LEARNER, "0"]["eval_users"] == "20"

@@ -1,0 +1,65 @@
+"""The loop of a training: act, step, learn, add up, write down, checkpoint."""
+
+import shlex
+import time
+from collections.abc import Sequence
+
+import torch
+
+from experiments.progress import TrainingProgress, say
+from experiments.stopping import stop_signal
+from experiments.tracking.logbook import Logbook
+from experiments.training import Training
+
+
+def learn(training: Training, logbooks: Sequence[Logbook]) -> None:
+    """Train to the last step; every seed is written down in a logbook of its own.
+
+    Raises:
+        KeyboardInterrupt: after the first Ctrl-C, when the checkpoints are written; it says how to go on.
+    """
+    settings, seeds, saved = training.settings, len(logbooks), time.monotonic()
+    _announce(training)
+    with (
+        TrainingProgress(seeds * settings.num_steps * settings.num_users, seeds * training.user_steps) as progress,
+        stop_signal("stopping after this step; a checkpoint is written (Ctrl-C again stops at once)") as stopped,
+    ):
+        while not training.finished:
+            step(training)
+            if training.row_due:
+                for logbook, means in zip(logbooks, training.monitor.rows(), strict=True):
+                    progress.note(logbook.row(means))
+            for logbook in logbooks:
+                logbook.slates_if_due()
+            progress.move(seeds * training.user_steps)
+            due = time.monotonic() - saved >= settings.checkpoint_seconds
+            if due or stopped.is_set() or training.finished:
+                for logbook in logbooks:
+                    logbook.checkpoint()
+                saved = time.monotonic()
+            if stopped.is_set() and not training.finished:
+                folders = shlex.join(str(logbook.folder.path) for logbook in logbooks)
+                raise KeyboardInterrupt(f"go on with slatelab train --resume {folders}")
+
+
+def step(training: Training) -> None:
+    """Show every user a slate and learn from what they answer."""
+    began = time.perf_counter()
+    slate_BK = training.agent.act(training.observation, explore=True)
+    transition, measured = training.show(slate_BK)
+    learnt = training.agent.update(transition)
+    if training.twin is not None:
+        training.twin.update(transition)
+    training.monitor.add(transition, measured, learnt)
+    training.step_count += 1
+    if training.row_due and training.simulator.device.type == "cuda":
+        torch.cuda.synchronize()
+    training.train_seconds += (time.perf_counter() - began) / len(training.runs)
+
+
+def _announce(training: Training) -> None:
+    if training.finished:
+        return
+    twin = " and its myopic twin" if training.twin is not None else ""
+    seeds = f", {len(training.runs)} seeds at once" if len(training.runs) > 1 else ""
+    say(f"training {training.settings.agent}{twin} on {training.simulator.device}{seeds} …")

@@ -1,0 +1,98 @@
+"""Begin a training, or go on with one, in the folder of its run."""
+
+from collections.abc import Sequence
+
+from encoders.errors import UsageError
+from envs.simulator import Simulator
+from experiments.checkpoint import check_same, load_checkpoint
+from experiments.folder import RunFolder
+from experiments.loop import learn
+from experiments.progress import say
+from experiments.settings import RunSettings
+from experiments.tracking.logbook import Logbook
+from experiments.training import Training
+
+
+def start(run: RunSettings, folder: RunFolder, overwrite: bool = False, kernel: Simulator | None = None) -> Training:
+    """Train a new agent in a folder that does not exist yet, or may be overwritten; see `start_seeds`."""
+    return start_seeds([run], [folder], overwrite, kernel)
+
+
+def start_seeds(
+    runs: Sequence[RunSettings],
+    folders: Sequence[RunFolder],
+    overwrite: bool = False,
+    kernel: Simulator | None = None,
+) -> Training:
+    """Train several seeds at once, each in a folder of its own, as if alone; `resume` goes on with any of them.
+
+    Everything that can be wrong with the settings is found before a folder is touched. Seconds of learning are shared
+    equally among the seeds.
+
+    Args:
+        runs: settings that differ in the seed alone; of several runs, of an agent that can train many seeds at once.
+        folders: one for each run; they do not exist yet, or may be overwritten.
+        overwrite: replace folders that exist.
+        kernel: the environment's simulator, if it is built already.
+    """
+    for folder in folders:
+        folder.check_free(overwrite)
+    training = _build(runs, kernel)
+    for run, folder in zip(runs, folders, strict=True):
+        folder.create(run)
+    _learn(training, folders)
+    return training
+
+
+def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Training:
+    """Go on with a run where its last checkpoint left it; without one, from the start.
+
+    Args:
+        run: the settings.
+        folder: of the run.
+        kernel: the environment's simulator, if it is built already.
+
+    Raises:
+        UsageError: the checkpoint was made with other settings.
+        Failure: it is broken.
+    """
+    folder.check_is_run()
+    for leftover in folder.leftovers():
+        leftover.unlink(missing_ok=True)
+    if not folder.checkpoint.is_file():
+        say(f"{folder.path} has no checkpoint yet: beginning anew")
+        return start(run, folder, overwrite=True, kernel=kernel)
+    training = restore(run, folder, kernel)
+    say(f"going on after {training.user_steps:,} user-steps")
+    _learn(training, [folder], resumed=True)
+    return training
+
+
+def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Training:
+    """Build a training as its last checkpoint has it."""
+    tensors, header = load_checkpoint(folder.checkpoint)
+    check_same(header, run, folder.path)
+    training = _build([run], kernel)
+    try:
+        training.load_state_dict(tensors, header)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the checkpoint in {folder.path} does not fit this agent and environment ({error}); "
+            "was the code changed since?"
+        ) from error
+    return training
+
+
+def _build(runs: Sequence[RunSettings], kernel: Simulator | None) -> Training:
+    if kernel is None:
+        say(f"loading the catalogue of {runs[0].train.env} …")
+    return Training(runs, kernel)
+
+
+def _learn(training: Training, folders: Sequence[RunFolder], resumed: bool = False) -> None:
+    logbooks = [Logbook(folder, seed, resumed) for folder, seed in zip(folders, training.seeds(), strict=True)]
+    try:
+        learn(training, logbooks)
+    finally:
+        for logbook in logbooks:
+            logbook.close()
