@@ -5,18 +5,19 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import Failure
 from encoders.progress import Progress, show_progress
-from encoders.protocol import check_texts
+from encoders.protocol import check_texts, check_vectors
 from encoders.score import mean_pairwise_cosine
 from encoders.settings import EncoderSettings
 from encoders.sources import FolderSource, MemorySource, ModelSource
+from encoders.tokens import pad, tokenize, unreadable
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,8 @@ WINDOW = 16_384
 """Texts tokenized and sorted by length at once; bounds the memory of token lists."""
 CROWDED = 0.9
 ENOUGH_TO_JUDGE = 50
+MANY_UNREADABLE = 0.01
+"""From this share of the texts on it is said that they cannot be read."""
 
 
 class BertEncoder:
@@ -46,10 +49,11 @@ class BertEncoder:
     def __init__(self, source: ModelSource, settings: EncoderSettings | None = None) -> None:
         self.settings = settings or EncoderSettings()
         self.layout = source.layout
-        self.dim = source.dim
+        self.dim = min(source.dim, source.layout.width or source.dim)
         self._source = source
-        self._judged = False
-        self._parts: tuple[Any, Any, torch.device] | None = None
+        self._judged = self._warned = False
+        self._read = self._unread = 0
+        self._model: tuple[Any, torch.device] | None = None
         if isinstance(source, MemorySource):
             self._load()
 
@@ -60,8 +64,9 @@ class BertEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights, tokenizer, pooling, lengths and precision; the device is no part of it."""
-        parts = {"source": self._source.digest(), "precision": self.settings.precision, **asdict(self.layout)}
+        """A hash of weights, configuration, tokenizer, layout and precision; the device is no part of it."""
+        layout = {name: value for name, value in asdict(self.layout).items() if value is not None}
+        parts = {"source": self._source.digest(), "precision": self.settings.precision, **layout}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -79,27 +84,39 @@ class BertEncoder:
             for start in range(0, len(listed), WINDOW):
                 window = listed[start : start + WINDOW]
                 vectors_ND[start : start + WINDOW] = self._encode_window(window, progress)
-        self._refuse_broken(vectors_ND, listed)
-        self._judge(vectors_ND)
-        return vectors_ND
+        checked_ND = check_vectors(vectors_ND, listed, self.dim)
+        self._judge(checked_ND)
+        return checked_ND
 
-    def _load(self) -> tuple[Any, Any, "torch.device"]:
-        """Return (model, tokenizer, device), built on the first call."""
-        if self._parts is None:
+    def unreadable(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether the tokenizer knows nothing of it; all such texts are near to each other.
+
+        Raises:
+            UsageError: a text is blank or no string.
+        """
+        return unreadable(self._tokenizer, tokenize(self._tokenizer, check_texts(texts), self.layout), self.layout)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return self._source.tokenizer()
+
+    def _load(self) -> tuple[Any, "torch.device"]:
+        """Return (model, device), built on the first call."""
+        if self._model is None:
             import torch
 
             device = self.settings.resolve_device()
-            model, tokenizer = self._source.load()
-            model = model.to(device=device, dtype=getattr(torch, self.settings.precision))
-            self._parts = model, tokenizer, device
-        return self._parts
+            model = self._source.model().to(device=device, dtype=getattr(torch, self.settings.precision))
+            self._model = model, device
+        return self._model
 
     def _encode_window(self, texts: list[str], progress: Progress) -> npt.NDArray[np.float32]:
         """Encode in batches of like length, which wastes little on padding."""
         import torch
 
-        model, tokenizer, device = self._load()
-        tokens = tokenize(tokenizer, texts, self.layout.max_length, self.layout.lower_case)
+        (model, device), tokenizer = self._load(), self._tokenizer
+        tokens = tokenize(tokenizer, texts, self.layout)
+        self._count_unreadable(texts, unreadable(tokenizer, tokens, self.layout))
         order = np.argsort([-len(ids) for ids in tokens], kind="stable")
         vectors_ND = np.empty((len(texts), self.dim), dtype=np.float32)
         was_training = model.training
@@ -112,20 +129,25 @@ class BertEncoder:
                     states_BTD = model(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state.float()
                     mean = self.layout.pooling == "mean"
                     pooled_BD = masked_mean(states_BTD, mask_BT) if mean else states_BTD[:, 0]
-                    vectors_ND[batch] = torch.nn.functional.normalize(pooled_BD, dim=1).cpu().numpy()
+                    units_BD = torch.nn.functional.normalize(pooled_BD[:, : self.dim], dim=1)
+                    vectors_ND[batch] = units_BD.cpu().numpy()
                     progress.advance(len(batch))
         finally:
             model.train(was_training)
         return vectors_ND
 
-    def _refuse_broken(self, vectors_ND: npt.NDArray[np.float32], texts: list[str]) -> None:
-        lengths_N = np.linalg.norm(vectors_ND, axis=1)
-        broken = np.flatnonzero(~(np.abs(lengths_N - 1.0) < 1e-3))
-        if len(broken):
-            raise Failure(
-                f'the encoder gives no finite vector for text {broken[0]} ("{texts[broken[0]][:40]}") and '
-                f'{len(broken) - 1} others; try precision "float32", or check the weights'
-            )
+    def _count_unreadable(self, texts: list[str], unread: list[bool]) -> None:
+        """Warn once if many texts say nothing to the tokenizer."""
+        self._read += len(texts)
+        self._unread += sum(unread)
+        if self._warned or not self._unread or self._unread < MANY_UNREADABLE * self._read:
+            return
+        self._warned = True
+        logger.warning(
+            '%.0f %% of the texts (%d of %d) say nothing to this encoder, such as "%s": its tokenizer knows none of '
+            "their words, so they are near to each other whatever they say; choose an encoder of their language",
+            *(100 * self._unread / self._read, self._unread, self._read, texts[unread.index(True)][:40]),
+        )
 
     def _judge(self, vectors_ND: npt.NDArray[np.float32]) -> None:
         """Warn once if all texts look alike to the model, as they do to a raw BERT."""
@@ -142,29 +164,6 @@ class BertEncoder:
                 mean,
                 len(vectors_ND),
             )
-
-
-def tokenize(tokenizer: Any, texts: list[str], max_length: int, lower_case: bool = False) -> list[list[int]]:
-    """Return the token ids of each text, cut to ``max_length``, without padding.
-
-    Unpaired surrogates, which no tokenizer can read, become question marks.
-    """
-    readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    if lower_case:
-        readable = [text.lower() for text in readable]
-    encoded = tokenizer(readable, truncation=True, max_length=max_length, padding=False)
-    return list(encoded["input_ids"])
-
-
-def pad(tokens: list[list[int]], pad_id: int, device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return ids and mask, int64 (B, T), padded on the right to the longest; the mask is 1 at real tokens."""
-    import torch
-
-    lengths_B = torch.tensor([len(ids) for ids in tokens])
-    rows = [torch.tensor(ids, dtype=torch.int64) for ids in tokens]
-    ids_BT = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_id)
-    mask_BT = (torch.arange(ids_BT.shape[1]) < lengths_B[:, None]).to(torch.int64)
-    return ids_BT.to(device), mask_BT.to(device)
 
 
 def masked_mean(states_BTD: "torch.Tensor", mask_BT: "torch.Tensor") -> "torch.Tensor":

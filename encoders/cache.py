@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import Failure
 from encoders.files import cache_folder, sweep_parts, write_atomically
 from encoders.progress import show_progress
-from encoders.protocol import Encoder, check_texts
+from encoders.protocol import Encoder, check_encoder, check_texts, check_vectors, unreadable_texts
 from encoders.store import VectorStore
 
 __all__ = ["CachedEncoder", "cache_folder", "text_key", "write_atomically"]
@@ -30,10 +29,13 @@ class CachedEncoder:
             a ``BertEncoder`` made from a folder does not even load its weights.
         folder: where vectors are kept; ``cache_folder() / "vectors"`` by default. A folder that cannot be
             written to costs a warning, not the run.
+
+    Raises:
+        UsageError: the encoder lacks a part.
     """
 
     def __init__(self, encoder: Encoder, folder: Path | None = None) -> None:
-        self.encoder = encoder
+        self.encoder = check_encoder(encoder, type(encoder).__name__)
         self._folder = folder or cache_folder() / "vectors"
         self._stores: dict[str, VectorStore] = {}
         sweep_parts(self._folder)
@@ -53,7 +55,7 @@ class CachedEncoder:
 
         Raises:
             UsageError: a text is blank or no string.
-            Failure: the encoder within fails or gives vectors of another shape.
+            Failure: the encoder within fails, or what it gives are no unit vectors of that shape.
         """
         listed = check_texts(texts)
         store = self._store()
@@ -64,19 +66,18 @@ class CachedEncoder:
             logger.info("encoded %d new texts, %d from the cache", len(missing), len(set(keys)) - len(missing))
         return store.gather(keys)
 
+    def unreadable(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether the encoder within can read nothing of it, as far as that one says."""
+        return unreadable_texts(self.encoder, texts)
+
     def _encode_missing(self, missing: dict[bytes, str], store: VectorStore) -> None:
         # Longest first, so that each chunk holds texts of like length and the estimate of time is a bound.
         order = sorted(missing, key=lambda key: -len(missing[key]))
         with show_progress(len(order)) as progress:
             for start in range(0, len(order), CHUNK):
                 chunk = order[start : start + CHUNK]
-                vectors_ND = np.asarray(self.encoder.encode([missing[key] for key in chunk]), dtype=np.float32)
-                if vectors_ND.shape != (len(chunk), self.dim):
-                    raise Failure(
-                        f"the encoder gives shape {vectors_ND.shape} for {len(chunk)} texts, expected "
-                        f"({len(chunk)}, {self.dim}); correct its dim or its encode"
-                    )
-                store.add(chunk, vectors_ND)
+                texts = [missing[key] for key in chunk]
+                store.add(chunk, check_vectors(self.encoder.encode(texts), texts, self.dim))
                 progress.reach(start + len(chunk))
 
     def _store(self) -> VectorStore:

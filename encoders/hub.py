@@ -7,7 +7,7 @@ from encoders.errors import Failure
 
 logger = logging.getLogger("slatelab.encoders")
 
-_WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+_WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors", "*/model*.safetensors"]
 _UNWANTED = ["onnx/*", "openvino/*"]
 
 

@@ -1,10 +1,11 @@
 """Find an encoder by name, folder, hub name or import path."""
 
+import inspect
 from pathlib import Path
 
 from encoders import ENCODERS
 from encoders.errors import UsageError
-from encoders.protocol import Encoder
+from encoders.protocol import Encoder, check_encoder
 from encoders.registry import load_object, lookup, unknown_name
 from encoders.settings import EncoderSettings
 
@@ -63,9 +64,11 @@ def _build(name: str, settings: EncoderSettings) -> Encoder:
 
 def _build_own(name: str, settings: EncoderSettings) -> Encoder:
     """Build a user's own encoder, and say what it lacks."""
-    encoder = load_object("encoder", name)(settings)
-    lacking = [part for part in ("encode", "dim", "fingerprint") if not hasattr(encoder, part)]
-    if lacking:
-        raise UsageError(f'encoder "{name}" lacks {", ".join(lacking)}; see encoders.Encoder for what it needs')
-    own: Encoder = encoder
-    return own
+    own = load_object("encoder", name)
+    try:
+        inspect.signature(own).bind(settings)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f'encoder "{name}" cannot be built from an EncoderSettings ({error}); write def __init__(self, settings)'
+        ) from error
+    return check_encoder(own(settings), name)

@@ -1,14 +1,14 @@
 """Cosine scores: of two vectors, of two texts, and of a whole set."""
 
-from typing import TYPE_CHECKING
+import logging
 
 import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import UsageError
+from encoders.protocol import Encoder, check_text, unreadable_texts
 
-if TYPE_CHECKING:
-    from encoders.protocol import Encoder
+logger = logging.getLogger("slatelab.encoders")
 
 
 def cosine(left_D: npt.ArrayLike, right_D: npt.ArrayLike) -> float:
@@ -28,13 +28,21 @@ def cosine(left_D: npt.ArrayLike, right_D: npt.ArrayLike) -> float:
     return float(np.clip(left @ right / lengths, -1.0, 1.0))
 
 
-def interest(user_text: str, item_text: str, encoder: "Encoder") -> float:
+def interest(user_text: str, item_text: str, encoder: Encoder) -> float:
     """Return how near an item's text is to a user's, as the cosine of their vectors, in [-1, 1].
+
+    A text of which the encoder can read nothing costs a warning.
 
     Raises:
         UsageError: a text is blank.
     """
-    user_D, item_D = encoder.encode([user_text, item_text])
+    texts = {"the user's text": user_text, "the item's text": item_text}
+    for name, text in texts.items():
+        check_text(text, name)
+    for name, unread in zip(texts, unreadable_texts(encoder, list(texts.values())), strict=True):
+        if unread:
+            logger.warning("%s says nothing to this encoder, so the score means nothing: choose another encoder", name)
+    user_D, item_D = encoder.encode(list(texts.values()))
     return cosine(user_D, item_D)
 
 

@@ -1,14 +1,16 @@
 """Where a model comes from: a folder that is read when first needed, or objects already in memory."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from encoders.errors import Failure
+from encoders.errors import Failure, UsageError
 from encoders.files import file_sha256
-from encoders.layout import Layout, read_json, read_layout, read_width
+from encoders.layout import Layout, read_object, read_width, token_limit
+from encoders.modules import read_folder
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -18,10 +20,9 @@ _TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-    "tokenizer.model",
 )
+_ELSEWHERE = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
+"""Entries of a model's configuration that say where it was made, or what the weights themselves say."""
 
 
 class ModelSource(Protocol):
@@ -41,13 +42,17 @@ class ModelSource(Protocol):
         """Return a hash of weights, configuration and tokenizer."""
         ...
 
-    def load(self) -> tuple[Any, Any]:
-        """Return (model, tokenizer)."""
+    def tokenizer(self) -> Any:
+        """Return the tokenizer."""
+        ...
+
+    def model(self) -> Any:
+        """Return the model."""
         ...
 
 
 class FolderSource:
-    """A local transformers or sentence-transformers folder; weights are read when ``load`` is called.
+    """A local transformers or sentence-transformers folder; it is loaded when it is first needed.
 
     No code of the folder is run: weights come from safetensors files alone, and ``trust_remote_code`` is off.
 
@@ -56,7 +61,7 @@ class FolderSource:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.folder, self.layout = read_folder(Path(folder))
         if not (self.folder / "config.json").is_file():
             raise Failure(f"{self.folder} has no config.json; give the folder of a transformers model")
         self._weights = sorted(self.folder.glob("model*.safetensors"))
@@ -65,41 +70,58 @@ class FolderSource:
                 f"{self.folder} has no model.safetensors; other weight files can run code when loaded, so "
                 "save the model with save_pretrained, which writes safetensors, or choose another model"
             )
-        self.layout = read_layout(self.folder)
+        if (self.folder / "adapter_config.json").is_file():
+            raise Failure(f"{self.folder} holds an adapter; merge it into the model and save that, or choose another")
+        if read_object(self.folder / "config.json").get("is_encoder_decoder"):
+            raise Failure(f"{self.folder} is an encoder-decoder; choose an encoder such as a BERT")
         self.dim = read_width(self.folder)
 
     def digest(self) -> str:
         """Return a hash of the files, without building the model."""
         config = self.folder / "config.json"
         tokenizer = [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).is_file()]
+        tokenizer += sorted(self.folder.glob("*.model"))
         listing = "".join(f"{path.name} {file_sha256(path)}\n" for path in (*self._weights, config, *tokenizer))
         return hashlib.sha256(listing.encode()).hexdigest()
 
-    def load(self) -> tuple[Any, Any]:
-        """Return (model, tokenizer).
+    def tokenizer(self) -> Any:
+        """Return the tokenizer.
 
         Raises:
-            Failure: transformers cannot build them, or weights are missing.
+            Failure: transformers cannot build it.
         """
         import transformers
 
-        if (read_json(self.folder / "config.json") or {}).get("is_encoder_decoder"):
-            raise Failure(f"{self.folder} is an encoder-decoder; choose an encoder such as a BERT")
-        options = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            with _quiet_transformers():
-                tokenizer = transformers.AutoTokenizer.from_pretrained(self.folder, **options)
-                model, report = transformers.AutoModel.from_pretrained(
-                    self.folder, use_safetensors=True, output_loading_info=True, **options
-                )
-        except Exception as error:  # transformers and safetensors raise a dozen kinds for a broken folder
-            first_line = str(error).strip().partition("\n")[0]
-            raise Failure(f"cannot load the model in {self.folder}: {first_line}") from error
+        with self._loading() as options:
+            return transformers.AutoTokenizer.from_pretrained(self.folder, **options)
+
+    def model(self) -> Any:
+        """Return the model.
+
+        Raises:
+            Failure: transformers cannot build it, or weights are missing.
+        """
+        import transformers
+
+        with self._loading() as options:
+            model, report = transformers.AutoModel.from_pretrained(
+                self.folder, use_safetensors=True, output_loading_info=True, **options
+            )
         # A pooler is not used here and often not shipped; anything else missing would be random numbers.
         missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
         if missing:
             raise Failure(f"the weights in {self.folder} lack {missing[0]} ({len(missing)} in all); copy it again")
-        return model, tokenizer
+        return model
+
+    @contextmanager
+    def _loading(self) -> Iterator[dict[str, Any]]:
+        """Let transformers load from the folder, with options that run no code of it and ask no hub."""
+        try:
+            with _quiet_transformers():
+                yield {"local_files_only": True, "trust_remote_code": False}
+        except Exception as error:  # transformers and safetensors raise a dozen kinds for a broken folder
+            first_line = str(error).strip().partition("\n")[0]
+            raise Failure(f"cannot load the model in {self.folder}: {first_line}") from error
 
 
 class MemorySource:
@@ -107,17 +129,22 @@ class MemorySource:
 
     Args:
         model: takes ``input_ids`` and ``attention_mask`` (B, T), gives ``last_hidden_state`` (B, T, D).
-        tokenizer: a transformers tokenizer.
-        layout: pooling and maximal length.
+        tokenizer: a fast tokenizer of transformers.
+        layout: pooling and maximal length; without it the mean over as many tokens as both can read.
+
+    Raises:
+        UsageError: the tokenizer is not a fast one, so that it cannot be told from another.
     """
 
     def __init__(self, model: Any, tokenizer: Any, layout: Layout | None = None) -> None:
+        if not hasattr(tokenizer, "backend_tokenizer"):
+            raise UsageError(f"{type(tokenizer).__name__} is no fast tokenizer; give one of transformers.AutoTokenizer")
         self._model, self._tokenizer = model, tokenizer
-        self.layout = layout or Layout()
+        self.layout = layout or Layout(max_length=token_limit(self._config(), tokenizer.model_max_length))
         self.dim = int(model.config.hidden_size)
 
     def digest(self) -> str:
-        """Return a hash of the weights as they are now, whatever device they are on."""
+        """Return a hash of weights, configuration and tokenizer as they are now, whatever device they are on."""
         import torch
 
         hashed = hashlib.sha256()
@@ -125,12 +152,26 @@ class MemorySource:
             values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
             hashed.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             hashed.update(memoryview(values))
-        hashed.update(self._tokenizer.backend_tokenizer.to_str().encode())
+        config = {name: value for name, value in self._config().items() if name not in _ELSEWHERE}
+        hashed.update(json.dumps(config, sort_keys=True, default=str).encode())
+        backend = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        # What the last call has left behind; every call of ours says both anew.
+        del backend["truncation"], backend["padding"]
+        hashed.update(json.dumps([self._tokenizer.truncation_side, backend], sort_keys=True).encode())
         return hashed.hexdigest()
 
-    def load(self) -> tuple[Any, Any]:
-        """Return (model, tokenizer)."""
-        return self._model, self._tokenizer
+    def tokenizer(self) -> Any:
+        """Return the tokenizer."""
+        return self._tokenizer
+
+    def model(self) -> Any:
+        """Return the model."""
+        return self._model
+
+    def _config(self) -> dict[str, Any]:
+        config = self._model.config
+        entries: dict[str, Any] = config.to_dict() if hasattr(config, "to_dict") else vars(config)
+        return entries
 
 
 @contextmanager

@@ -2,14 +2,16 @@
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import encoders
 from encoders import CachedEncoder, Failure, UsageError, cache_folder, cosine, write_atomically
@@ -87,11 +89,33 @@ def test_no_texts_give_no_rows_and_blank_ones_are_refused(tmp_path: Path) -> Non
         cached.encode([" "])
 
 
-def test_an_encoder_of_another_width_than_it_says_is_a_failure(tmp_path: Path) -> None:
+def _rows(value: float, count: int) -> np.ndarray:
+    return np.full((count, 8), value, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("encode", "sentence"),
+    [
+        (lambda texts: _rows(np.nan, len(texts)), 'no finite vector for the text "film number'),
+        (lambda texts: _rows(np.inf, len(texts)), "no finite vector"),
+        (lambda texts: _rows(0.0, len(texts)), "no finite vector"),
+        (lambda texts: _rows(2.0, len(texts)), "of length 5.66 for the text"),
+        (lambda texts: np.ones((len(texts), 3), dtype=np.float32), "correct its dim"),
+        (lambda texts: np.ones(8, dtype=np.float32), "gives shape (8,)"),
+        (lambda texts: [[1.0], [1.0, 2.0]], "no array of numbers"),
+        (lambda texts: ["red"], "no array of numbers"),
+        (lambda texts: torch.ones((len(texts), 8), requires_grad=True), "tensor.detach().cpu().numpy()"),
+    ],
+)
+def test_what_is_no_unit_vector_is_a_failure_and_never_kept(
+    tmp_path: Path, encode: Callable[[Sequence[str]], object], sentence: str
+) -> None:
     inner = Counting()
-    inner.encode = lambda texts: np.ones((len(texts), 3), dtype=np.float32)  # type: ignore[method-assign]
-    with pytest.raises(Failure, match="correct its dim"):
-        CachedEncoder(inner, tmp_path).encode(["a"])
+    inner.encode = encode  # type: ignore[method-assign, assignment]
+    with pytest.raises(Failure, match=re.escape(sentence)):
+        CachedEncoder(inner, tmp_path).encode(TEXTS)
+    assert not shards(tmp_path)
+    assert CachedEncoder(Counting(), tmp_path).encode(TEXTS).shape == (100, 8)
 
 
 def test_a_crash_half_way_keeps_the_chunks_that_were_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +245,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(tmp_path: Path, caplog
 def test_ten_thousand_vectors_are_read_in_well_under_half_a_second(tmp_path: Path) -> None:
     texts = [f"{i} title" for i in range(10_000)]
     quick = Counting(dim=384)
-    quick.encode = lambda asked: np.ones((len(asked), 384), dtype=np.float32)  # type: ignore[method-assign]
+    quick.encode = lambda asked: np.full((len(asked), 384), 384**-0.5, dtype=np.float32)  # type: ignore[method-assign]
     CachedEncoder(quick, tmp_path).encode(texts)
     times = []
     for _ in range(3):

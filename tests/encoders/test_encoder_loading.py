@@ -42,6 +42,32 @@ class Nothing:
         pass
 
 
+class Methods(Letters):
+    """An encoder whose fingerprint is a method."""
+
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return "methods-1"
+
+
+class Numbered(Letters):
+    """An encoder whose fingerprint is a number."""
+
+    fingerprint = 7  # type: ignore[assignment]
+
+
+class Flat(Letters):
+    """An encoder of no width."""
+
+    dim = 0
+
+
+class Alone(Letters):
+    """An encoder that takes no settings."""
+
+    def __init__(self) -> None:
+        pass
+
+
 def run_python(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -92,6 +118,11 @@ def test_a_users_own_class_is_loaded_and_cached() -> None:
         ("no_such_module:Class", 'no module "no_such_module"'),
         ("./no/such/folder", "no such folder"),
         (f"{__name__}:Nothing", "lacks encode, dim, fingerprint"),
+        (f"{__name__}:Methods", "fingerprint is a method; write @property above it"),
+        (f"{__name__}:Numbered", "fingerprint is 7; it has to be a string"),
+        (f"{__name__}:Flat", "dim is 0; it has to be a whole number above 0"),
+        (f"{__name__}:Alone", r"write def __init__\(self, settings\)"),
+        (f"{__name__}:ROOT", "cannot be built from an EncoderSettings"),
     ],
 )
 def test_a_wrong_name_is_refused_by_a_sentence(name: str, sentence: str) -> None:
@@ -216,6 +247,18 @@ def test_cosine_is_the_worked_example() -> None:
     for left, right in (([1, 2], [1, 2, 3]), ([0, 0], [1, 1]), ([np.nan, 1], [1, 1])):
         with pytest.raises(UsageError, match="cosine wants"):
             cosine(left, right)
+
+
+def test_a_score_says_whose_text_is_at_fault(caplog: pytest.LogCaptureFixture) -> None:
+    encoder = load_encoder("tiny", device="cpu")
+    for texts, name in (([" ", "a film"], "user"), (["a film", ""], "item")):
+        with pytest.raises(UsageError, match=f"the {name}'s text is blank"):
+            interest(*texts, encoder)
+    for _ in range(2):  # also where the vectors are remembered
+        caplog.clear()
+        interest("a film", "រឿងស្នេហា", encoder)
+        assert "the item's text says nothing to this encoder" in caplog.text
+        assert "user's" not in caplog.text
 
 
 def test_mean_pairwise_cosine_is_the_mean_over_the_pairs() -> None:

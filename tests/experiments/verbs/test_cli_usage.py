@@ -383,6 +383,7 @@ def test_score_prints_the_cosine_of_two_texts(slatelab: Slatelab, monkeypatch: p
     assert same.code == 0
     assert float(same.out) == pytest.approx(1.0, abs=1e-4)
     assert_refused(slatelab("score", "a film", "a film", "--encoder", "minlm"), 2, 'did you mean "minilm"')
+    assert_refused(slatelab("score", "a film", " ", "--encoder", "tiny"), 2, "the item's text is blank")
 
 
 def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
