@@ -32,9 +32,9 @@ from envs.interface import Observation
 from envs.simulator import Simulator
 from envs.wrappers import SlotBySlot, flat_floats
 from experiments.config import resolve
-from experiments.evaluation import Panel, draw_panel
+from experiments.evaluation import Panel, play_policy
 from experiments.loop import step
-from experiments.sessions import Act, agent_policy, play
+from experiments.sessions import Act, agent_policy
 from experiments.training import Training
 
 ENV = "slatelab/InterestEvolution-v0"
@@ -183,7 +183,7 @@ def peer_policy(peer: stable_baselines3.DQN) -> Act:
 def mean_return(simulator: Simulator, act: Act, users: int, split: Any = "test") -> float:
     """Return the mean return of a policy over users of a split."""
     panel = Panel(users=users, split=split)
-    return float(play(simulator, draw_panel(simulator, panel), act, panel.stream).totals["reward"].mean())
+    return float(play_policy(simulator, act, panel).totals["reward"].mean())
 
 
 def in_turns(trainings: Mapping[str, Training], turns: int, rounds: int) -> dict[str, float]:

@@ -18,9 +18,9 @@ import torch
 from experiments import statistics
 from experiments.building import build_kernel
 from experiments.config import resolve
-from experiments.evaluation import Panel, draw_panel
+from experiments.evaluation import Panel, play_policy
 from experiments.loop import step
-from experiments.sessions import agent_policy, play, reference_policy
+from experiments.sessions import agent_policy, reference_policy
 from experiments.training import Training
 
 ENV = "slatelab/InterestEvolution-v0"
@@ -83,7 +83,7 @@ def references(panel: Panel) -> None:
     run = resolve({"train": {"env": ENV, "device": "cpu"}})
     simulator = build_kernel(run)
     for name, policy in simulator.POLICIES.items():
-        returns_U = play(simulator, draw_panel(simulator, panel), reference_policy(simulator, policy), panel.stream)
+        returns_U = play_policy(simulator, reference_policy(simulator, policy), panel)
         told = interval(returns_U.totals["reward"].numpy()[None])
         print(f"| {name.replace('_', ' ')} | {told} | | | | |", flush=True)
 
@@ -111,8 +111,7 @@ def returns(training: Training, panel: Panel) -> statistics.Floats:
     """Return what every seed earns with every user of a panel, (S, U)."""
     played = []
     for seed in training.seeds():
-        agent, simulator = seed.agent, training.simulator
-        ended = play(simulator, draw_panel(simulator, panel), agent_policy(agent), panel.stream)
+        ended = play_policy(training.simulator, agent_policy(seed.agent), panel)
         played.append(ended.totals["reward"].numpy())
     return np.stack(played)
 

@@ -86,7 +86,7 @@ def simulator_of(env: str, source: str) -> Simulator:
 
 def played(simulator: Simulator, panel: Panel) -> dict[str, Sample]:
     """Return what each policy earns with each user, and how often the best item is on offer to the myopic oracle."""
-    acts = baselines(simulator)
+    acts = baselines(simulator, panel)
     ended = play_panel(simulator, {name: acts[name] for name in POLICIES}, panel)
     oracle = ended["myopic_oracle"]
     returns = {name: mean_sample(sessions.totals["reward"].numpy()) for name, sessions in ended.items()}

@@ -4,23 +4,16 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from agents.protocol import Agent
 from encoders.errors import UsageError
 from envs.history import WithHistory
 from envs.simulator import Simulator
 from experiments.config import agent_class, simulator_class
+from experiments.seeds import Purpose, derive_seed
 from experiments.settings import RunSettings
 
 MYOPIC_TWIN = "myopic"
 """The name under which the twin with discount 0 is evaluated."""
-AGENT_STREAM, USERS_STREAM = 0, 1
-
-
-def derive_seed(seed: int, stream: int) -> int:
-    """Return an independent seed for one use of a run's seed."""
-    return int(np.random.SeedSequence([seed, stream]).generate_state(1)[0])
 
 
 def build_simulator(run: RunSettings, kernel: Simulator | None = None) -> Simulator:
@@ -43,12 +36,13 @@ def build_kernel(run: RunSettings) -> Simulator:
     return kernel
 
 
-def build_agent(runs: Sequence[RunSettings], simulator: Simulator) -> Agent:
+def build_agent(runs: Sequence[RunSettings], simulator: Simulator, purpose: Purpose = "agent") -> Agent:
     """Build an agent for a simulator.
 
     Args:
         runs: the settings; of several runs, which differ in the seed alone, one agent that trains all seeds at once.
         simulator: whose sizes and device it gets.
+        purpose: what its stream is for: to be the agent, or its twin.
 
     Raises:
         UsageError: it needs an observation that the environment does not give, a setting that cannot be, or it cannot
@@ -64,7 +58,7 @@ def build_agent(runs: Sequence[RunSettings], simulator: Simulator) -> Agent:
         )
     if len(runs) > 1 and not trains_many_seeds(cls):
         raise UsageError(f'agent "{train.agent}" cannot train several seeds at once; train them one by one')
-    seeds = [derive_seed(each.train.seed, AGENT_STREAM) for each in runs]
+    seeds = [derive_seed(each.train.seed, purpose) for each in runs]
     try:
         agent: Agent = cls(
             simulator.spec,

@@ -10,13 +10,12 @@ from agents.baselines import Cosine, NoSettings, Popularity, Random
 from agents.protocol import Agent
 from envs.simulator import Simulator, Split
 from experiments import statistics
+from experiments.seeds import Purpose, derive_seed
 from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
 from experiments.statistics import Estimate, Sample
 
 PANEL_SEED = 1_000_003
-"""Draws the panel; the same for every run, so that the runs of two seeds meet the same test users."""
-SPLIT_STREAMS: Mapping[Split, int] = {"test": 0, "validation": 500_009, "train": 750_019}
-"""Added to a panel's seed for each split."""
+"""Seed of the panel; the same for every run, so that the runs of two seeds meet the same test users."""
 NO_GAP = 0.05
 """Oracles that differ by a smaller share of their return leave no way to go."""
 BASELINES: Mapping[str, Any] = {"random": Random, "popularity": Popularity, "cosine": Cosine}
@@ -33,14 +32,13 @@ class Panel:
     seed: int = PANEL_SEED
     """Draws the users and the noise they meet."""
 
-    @property
-    def stream(self) -> int:
-        """Return the seed of this split's stream.
+    def stream(self, purpose: Purpose, *names: str) -> int:
+        """Return the seed of one of its streams.
 
-        Many simulators draw all splits from one distribution: with one stream, validation users would be the test
-        users.
+        The split has a say: many simulators draw all splits from one distribution, and with one stream validation users
+        would be the test users.
         """
-        return self.seed + SPLIT_STREAMS[self.split]
+        return derive_seed(self.seed, purpose, self.split, *names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +81,14 @@ class Evaluation:
         }
 
 
-def baselines(simulator: Simulator) -> dict[str, Act]:
+def baselines(simulator: Simulator, panel: Panel) -> dict[str, Act]:
     """Return what every agent is compared with: fixed baselines that can play here, then reference policies."""
     spec = simulator.spec
     acts: dict[str, Act] = {}
     for name, cls in BASELINES.items():
         if all(key in spec.shapes for key in cls.NEEDS):
-            baseline = cls(spec, NoSettings(), device=simulator.device, seed=PANEL_SEED, num_users=1, num_steps=0)
+            seed = panel.stream("baseline", name)
+            baseline = cls(spec, NoSettings(), device=simulator.device, seed=seed, num_users=1, num_steps=0)
             acts[name] = agent_policy(baseline)
     for name, policy in simulator.POLICIES.items():
         acts.setdefault(name, reference_policy(simulator, policy))
@@ -112,7 +111,7 @@ def evaluate(
     """
     own = {name: agent_policy(agent) for name, agent in agents.items()}
     # Where two have one name, the agent's own comes first.
-    others = {name: act for name, act in baselines(simulator).items() if name not in own}
+    others = {name: act for name, act in baselines(simulator, panel).items() if name not in own}
     return compare(next(iter(agents)), play_panel(simulator, own | others, panel, report))
 
 
@@ -126,16 +125,20 @@ def play_panel(
     played: dict[str, Sessions] = {}
     for name, act in acts.items():
         report(name)
-        # Drawn anew for each policy, from one seed: nobody can write into another's users.
-        played[name] = play(simulator, draw_panel(simulator, panel), act, panel.stream)
+        played[name] = play_policy(simulator, act, panel)
     return played
+
+
+def play_policy(simulator: Simulator, act: Act, panel: Panel) -> Sessions:
+    """Play one policy on a panel; it is drawn anew, so that nobody can write into another's users."""
+    return play(simulator, draw_panel(simulator, panel), act, panel.stream("panel noise"))
 
 
 def draw_panel(simulator: Simulator, panel: Panel) -> Any:
     """Draw the users of a panel."""
     import torch
 
-    generator = torch.Generator(simulator.device).manual_seed(panel.stream)
+    generator = torch.Generator(simulator.device).manual_seed(panel.stream("panel users"))
     return simulator.sample_users(panel.users, panel.split, generator)
 
 
@@ -143,7 +146,7 @@ def compare(agent: str, played: Mapping[str, Sessions]) -> Evaluation:
     """Return means, paired differences and their 95 % percentile bootstrap intervals over users."""
     samples = {(policy, name): s for policy, ended in played.items() for name, s in _samples(ended).items()}
     keyed = {f"{policy}\n{name}": sample for (policy, name), sample in samples.items()}
-    resampled = statistics.bootstrap_ratios(keyed, np.random.default_rng(0))
+    resampled = statistics.bootstrap_ratios(keyed, np.random.default_rng(derive_seed(PANEL_SEED, "resampled users")))
     policies: dict[str, dict[str, Estimate]] = {}
     paired: dict[str, dict[str, Estimate]] = {}
     for (policy, name), sample in samples.items():

@@ -13,8 +13,9 @@ from envs.interface import Observation, Tensors, Transition
 from envs.many_seeds import ManySeedsVectorEnv
 from envs.simulator import Simulator
 from envs.vector import SlateVectorEnv
-from experiments.building import USERS_STREAM, build_agent, build_simulator, derive_seed, twin_of
+from experiments.building import build_agent, build_simulator, twin_of
 from experiments.checkpoint import Header
+from experiments.seeds import derive_seed
 from experiments.settings import RunSettings
 from experiments.tracking.monitor import Monitor
 
@@ -22,8 +23,8 @@ from experiments.tracking.monitor import Monitor
 class Training:
     """An agent, its myopic twin and B users; or several seeds of them at once, each as if alone.
 
-    The twin has the agent's class, network, seed and settings but discount 0. It learns from the same steps and never
-    acts. `experiments.loop` moves all of it on.
+    The twin has the agent's class, network and settings but discount 0, and a stream of its own. It learns from the
+    same steps and never acts. `experiments.loop` moves all of it on.
 
     Args:
         runs: the settings of each seed, which differ in the seed alone.
@@ -36,7 +37,7 @@ class Training:
         self.simulator = build_simulator(runs[0], kernel)
         self.agent = build_agent(runs, self.simulator)
         twins = [twin for run in runs if (twin := twin_of(run)) is not None]
-        self.twin = build_agent(twins, self.simulator) if twins else None
+        self.twin = build_agent(twins, self.simulator, "twin") if twins else None
         self.env, self.observation = _begin(runs, self.simulator)
         self.monitor = Monitor(self.settings.num_users, self.simulator.device, len(runs))
         self.step_count = 0
@@ -148,7 +149,7 @@ class OneSeed:
 
 def _begin(runs: Sequence[RunSettings], simulator: Simulator) -> tuple[SlateVectorEnv, Observation]:
     """Build the users of one seed, or of several, and let their first sessions begin."""
-    seeds, num_users = [derive_seed(run.train.seed, USERS_STREAM) for run in runs], runs[0].train.num_users
+    seeds, num_users = [derive_seed(run.train.seed, "training users") for run in runs], runs[0].train.num_users
     if len(runs) == 1:
         env = SlateVectorEnv(simulator, num_users, as_tensors=True, split="train")
         return env, env.reset(seed=seeds[0])[0]

@@ -116,7 +116,7 @@ class Bench:
     def _baselines(self, job: Job) -> Iterator[Outcome]:
         cell, kernel = job.cells[0], self._simulator(job)
         self.tell(f"{job.title} on {cell.panel.users:,} test users …")
-        played = evaluation.play_panel(kernel, evaluation.baselines(kernel), cell.panel)
+        played = evaluation.play_panel(kernel, evaluation.baselines(kernel, cell.panel), cell.panel)
         about = {name: value for name, value in cell.about().items() if name in ("env", "panel", "users", "version")}
         save_record(cell.baselines, Record(about=about, sessions=played))
         means = [

@@ -14,7 +14,7 @@ from encoders.errors import Failure
 from envs.interface import Tensors
 from experiments.sessions import Sessions
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)

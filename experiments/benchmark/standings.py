@@ -4,7 +4,6 @@ All policies of an environment met one panel. Users are drawn once for all of th
 the seeds of an agent are drawn on top of that (`experiments.statistics.resample_runs`).
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import statistics
+from experiments.evaluation import PANEL_SEED
+from experiments.seeds import derive_seed
 from experiments.statistics import Estimate, Floats, mean_sample
 
 MYOPIC, TWIN, HAND_RULE = "myopic", "twin", "hand_rule"
@@ -121,7 +122,8 @@ class _Drawn:
             self.returns |= {f"run {index} of {name}": run.returns for index, run in enumerate(entrant.runs)}
             self.returns |= {f"twin {index} of {name}": twin.returns for index, twin in enumerate(entrant.twins)}
         samples = {key: mean_sample(values) for key, values in self.returns.items()}
-        self.resampled = statistics.bootstrap_ratios(samples, np.random.default_rng([0, _number(env)]))
+        rng = np.random.default_rng(derive_seed(PANEL_SEED, "resampled users", env))
+        self.resampled = statistics.bootstrap_ratios(samples, rng)
         self.gap = self._gap()
 
     def agent(self, name: str, entrant: Entrant, agents: Mapping[str, Entrant]) -> Standing:
@@ -165,7 +167,7 @@ class _Drawn:
     def _runs(self, agent: str, runs: Sequence[Earned], kind: str = "run") -> Draws:
         """Return the runs of an agent, or their twins, which are drawn as the runs are."""
         draws = self._draws([f"{kind} {index} of {agent}" for index in range(len(runs))])
-        rng = np.random.default_rng([1, _number(self.env), _number(agent)])
+        rng = np.random.default_rng(derive_seed(PANEL_SEED, "resampled runs", self.env, agent))
         return draws._replace(drawn=statistics.resample_runs(draws.drawn, rng))
 
     def _policy(self, name: str) -> Draws:
@@ -185,7 +187,3 @@ class _Drawn:
 
     def _scores(self, draws: Draws) -> Draws | None:
         return None if self.gap is None else draws.minus(self._policy(FLOOR)).over(self.gap)
-
-
-def _number(name: str) -> int:
-    return zlib.crc32(name.encode())

@@ -3,6 +3,7 @@
 import torch
 
 from envs.simulator import Outcome, Simulator
+from experiments.seeds import derive_seed
 from experiments.sessions import Act
 
 USERS, SLATES, SEED = 3, 3, 77
@@ -16,7 +17,7 @@ def sample_slates(simulator: Simulator, act: Act) -> str:
 
     The users and their noise are the same at every call.
     """
-    generator = torch.Generator(simulator.device).manual_seed(SEED)
+    generator = torch.Generator(simulator.device).manual_seed(derive_seed(SEED, "sampled slates"))
     users = simulator.sample_users(USERS, "validation", generator)
     state = simulator.start(users, simulator.start_noise(USERS, generator))
     present = torch.ones(USERS, dtype=torch.bool, device=simulator.device)

@@ -38,7 +38,7 @@ def test_agent_named_like_a_baseline_plays_in_its_place(simulator: toy.Toy) -> N
 
 
 def test_record_gives_back_what_was_played_to_the_bit_and_in_order(simulator: toy.Toy, tmp_path: Path) -> None:
-    played = play_panel(simulator, baselines(simulator), Panel(users=10))
+    played = play_panel(simulator, baselines(simulator, Panel()), Panel(users=10))
     save_record(tmp_path / "a", Record(about={"env": "a"}, sessions=played))
     record = read_record(tmp_path / "a")
     assert record.about == {"env": "a"}

@@ -18,10 +18,11 @@ from envs.simulator import Simulator
 from experiments import evaluation, training
 from experiments.benchmark import jobs
 from experiments.benchmark.record import read_record
-from experiments.building import AGENT_STREAM, build_kernel, derive_seed
+from experiments.building import build_kernel
 from experiments.checkpoint import load_checkpoint
 from experiments.cli import main
 from experiments.folder import RunFolder
+from experiments.seeds import derive_seed
 from experiments.sessions import play
 from experiments.settings import RunSettings
 
@@ -241,7 +242,7 @@ def test_a_run_that_fails_is_told_at_the_end_and_the_others_go_on(wrong: Callabl
 
 def test_an_agent_of_which_one_seed_fails_is_judged_by_the_others(wrong: Callable[..., Result]) -> None:
     broken = importlib.import_module("wrong_agents").BROKEN
-    broken.add(derive_seed(1, AGENT_STREAM))
+    broken.add(derive_seed(1, "agent"))
     assert wrong("RaisesForSome", seeds=3).code == 1
     statuses = [rows()["wrong_agents:RaisesForSome", seed]["status"] for seed in "012"]
     assert statuses == ["done", "failed", "done"]
