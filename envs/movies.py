@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, normalize
 
 from envs.candidates import inner_products
-from envs.catalog import DataSet, with_min_ratings
+from envs.catalog import DataSet, merge_repeated, with_min_ratings
 from envs.fitted.users import FittedUsers
 from envs.interface import Metric, Policy, Tensors, repeats
 from envs.movielens import load_movielens
@@ -106,7 +106,7 @@ class Movies(TextDomain):
 
     def __init__(self, settings: MoviesSettings, device: str = "auto") -> None:
         self.settings = settings
-        dataset = with_min_ratings(self.load_dataset(), settings.min_ratings)
+        dataset = with_min_ratings(merge_repeated(self.load_dataset()), settings.min_ratings)
         super().__init__(settings, device, dataset.catalog)
         by_text = settings.user_vector == "text"
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from encoders.errors import UsageError
-from envs.atomic import load_atomic
 from envs.catalog import DataSet, with_min_ratings
+from envs.folder import load_folder
 from envs.movies import Movies
 from envs.movies_settings import MoviesSettings
 from envs.simulator import Anchor
+from envs.tables.fields import Fields
+from envs.tables.sequences import AUTO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,25 +18,51 @@ class RatingsSettings(MoviesSettings):
     """Settings of `slatelab/Ratings-v0`."""
 
     data: str = ""
-    """Folder of RecBole atomic files: NAME.inter (user_id, item_id, rating, perhaps timestamp) and NAME.item."""
+    """Folder of ratings and items: RecBole's atomic files, MovieLens' own files, or two csv files."""
+    user_field: str = ""
+    """Column of the user ids; without a name, as for all columns, the first that looks like it."""
+    item_field: str = ""
+    """Column of the item ids, in both files."""
+    rating_field: str = ""
+    """Column of the ratings."""
+    time_field: str = ""
+    """Column of the times; the order of the lines where there is none."""
     title_field: str = ""
-    """Column of the titles in NAME.item; without one, the first that looks like it."""
+    """Column of the titles."""
     genre_field: str = ""
-    """Column of the genres in NAME.item; without one, the first that looks like it, if any."""
+    """Column of the genres; `none` for no genres."""
+    genre_separator: str = AUTO
+    """What stands between two genres: a text, `lists` where each entry is a list, `none` where it is one genre."""
+    text_fields: tuple[str, ...] = ()
+    """Further columns of the items' file that the encoder reads."""
     min_ratings: int = 5
     """Items with fewer ratings are left out."""
+
+    def fields(self) -> Fields:
+        """Return the columns that are named."""
+        return Fields(
+            user=self.user_field,
+            item=self.item_field,
+            rating=self.rating_field,
+            time=self.time_field,
+            title=self.title_field,
+            genre=self.genre_field,
+            genre_separator=self.genre_separator,
+            texts=self.text_fields,
+        )
 
 
 class Ratings(Movies):
     """Your own catalogue for users fitted on your own ratings, under the dynamics of Movies-v0.
 
     Description:
-        As `Movies`, for the catalogue and the ratings in a folder of RecBole's atomic files. Text features are the
-        encoder's vectors of "title. Genres: …", users are drawn around your raters.
+        As `Movies`, for the catalogue and the ratings in a folder of yours, see `envs.folder.load_folder`. Text
+        features are the encoder's vectors of "title. Genres: …", users are drawn around your raters.
 
-        Ratings may be on any scale, since preferences are standardised over the catalogue; the stars that a user tells
-        are 1 to 5 all the same. Without a genre column nobody is ever satiated. Feedback that is all alike (implicit
-        feedback, where every line is a 1) tells no preference apart from another and is refused.
+        Ratings may be on any scale, since preferences are standardised over the catalogue, and those on an uneven one
+        (play counts, seconds) count by their ranks; the stars that a user tells are 1 to 5 all the same. Without a
+        genre column nobody is ever satiated. Feedback that is all alike (implicit feedback, where every line is a 1)
+        tells no preference apart from another and is refused.
 
     Observation:
         As `Movies`.
@@ -89,13 +117,14 @@ class Ratings(Movies):
         if not settings.data:
             raise UsageError(
                 "slatelab/Ratings-v0 needs your data: give --env.data FOLDER, in Python data=FOLDER, a folder with "
-                "RecBole's atomic files NAME.inter and NAME.item"
+                "RecBole's atomic files NAME.inter and NAME.item, MovieLens' own files, or two csv files"
             )
-        dataset = load_atomic(settings.data, settings.title_field or None, settings.genre_field or None)
+        dataset = load_folder(settings.data, settings.fields())
         stars = with_min_ratings(dataset, settings.min_ratings).ratings.stars
         if stars.min() == stars.max():
             raise UsageError(
-                f"every rating in {settings.data} is {stars.min():g}, which tells no preference apart from another; "
-                "bring a column rating:float with different values, such as stars, or how often or how long"
+                f"every rating in {settings.data} is {stars.min():g}, which tells no preference apart from another "
+                "(implicit feedback is not read yet); bring a column of numbers that differ, such as stars, or how "
+                "often or how long, and name it with rating_field (--env.rating-field) if it is not called rating"
             )
         return dataset

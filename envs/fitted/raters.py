@@ -53,12 +53,15 @@ def rater_pool(preferences: Preferences, split: str, device: torch.device | str 
         raise UsageError(f"no {split} rater liked {MIN_LIKED} items; bring more ratings, or filter fewer items out")
     of_train = preferences.rater_factors[preferences.split["train"]].astype(np.float64)
     width = of_train.shape[1]
-    covariance = np.cov(of_train, rowvar=False).reshape(width, width) + 1e-9 * np.eye(width)
+    covariance = np.cov(of_train, rowvar=False).reshape(width, width)
+    # Fewer raters than factors leave it singular; the ridge is relative, since ratings may be on any scale.
+    variance = max(float(covariance.trace()) / width, float(np.finfo(np.float32).tiny))
+    spread = np.sqrt(variance) * np.linalg.cholesky(covariance / variance + 1e-9 * np.eye(width))
     return RaterPool(
         raters=torch.as_tensor(raters, device=device),
         factors=torch.as_tensor(preferences.rater_factors[raters], device=device),
         liked=torch.as_tensor(preferences.liked[raters], device=device),
-        spread=torch.as_tensor(np.linalg.cholesky(covariance), dtype=torch.float32, device=device),
+        spread=torch.as_tensor(spread, dtype=torch.float32, device=device),
     )
 
 

@@ -13,6 +13,7 @@ from envs.features import TextFeatures
 from envs.fitted.cache import load_or_fit
 from envs.fitted.preferences import Preferences, PreferenceSettings
 from envs.fitted.raters import RaterPool, draw_raters, rater_pool
+from envs.fitted.scales import even_out
 from envs.interface import Tensors
 from envs.simulator import SPLITS, Split
 
@@ -53,11 +54,13 @@ class FittedUsers:
     def __init__(
         self, dataset: DataSet, encoder_name: str, num_features: int, text_profiles: bool, device: torch.device
     ) -> None:
+        dataset = even_out(dataset)
         self.preferences = load_or_fit(dataset, PreferenceSettings())
         _logger.info(
-            "preferences fitted on %s: error on hidden ratings of new raters %.3f stars (biases alone %.3f, item "
-            "means %.3f, global mean %.3f)",
+            "preferences fitted on %s: error on hidden ratings of new raters, on the scale of %g to %g: %.3f (biases "
+            "alone %.3f, item means %.3f, global mean %.3f)",
             dataset.name,
+            *dataset.star_range,
             *(self.preferences.errors["test"][name] for name in ("factors", "biases", "item_mean", "global_mean")),
         )
         features = TextFeatures(dataset.catalog.texts, encoder_name, num_features, device)

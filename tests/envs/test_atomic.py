@@ -65,6 +65,56 @@ def test_interactions_with_unknown_items_are_dropped_and_counted(
     assert (len(films.ratings), films.ratings.user_ids) == (3, ("u1", "u2"))
 
 
+def test_quoted_entries_are_read_as_recbole_reads_them(tmp_path: Path) -> None:
+    item = "item_id:token\tmovie_title:token_seq\tclass:token_seq\n"
+    item += 'i1\t"The ""Big""\tSleep"\tCrime\n"i2"\t"Two\nlines"\tCrime\ni3\t7" single\tPop\n'
+    catalog = load_atomic(_write(tmp_path, item=item)).catalog
+    assert catalog.item_ids == ("i1", "i2", "i3")
+    assert catalog.titles == ('The "Big"\tSleep', "Two\nlines", '7" single')
+    with pytest.raises(UsageError, match=r"toy.item, line 6, column item_id: 'i3' is already on line 5"):
+        load_atomic(_write(tmp_path, item=item + "i3\tagain\tPop\n"))
+
+
+@pytest.mark.parametrize("title", ['"Great Performances" Cats', '"Open', '"Open and\tclosed"'])
+def test_marks_that_do_not_fit_quoting_are_text(title: str, tmp_path: Path) -> None:
+    item = f'item_id:token\tmovie_title:token_seq\ni1\t{title.partition("	")[0]}\ni2\t"Heat"\n'
+    assert load_atomic(_write(tmp_path, item=item)).catalog.titles == (title.partition("\t")[0], '"Heat"')
+
+
+def test_lines_without_a_user_or_an_item_are_dropped_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "slatelab.envs"):
+        films = load_atomic(_write(tmp_path, INTER + "\ti1\t1\t1\n  \ti2\t1\t1\n", ITEM + "\tNothing\tDrama\n"))
+    assert "dropped 2 lines without a user_id" in caplog.text
+    assert "dropped 1 lines without a item_id" in caplog.text
+    assert films.ratings.user_ids == ("u1", "u2")
+    assert films.catalog.item_ids == ("i1", "i2")
+
+
+def test_several_ratings_of_one_pair_become_their_mean_at_the_newest_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "slatelab.envs"):
+        ratings = load_atomic(_write(tmp_path, INTER + "u1\ti2\t1\t99\nu1\ti2\t1\t5\n")).ratings
+    assert "2 ratings repeat the user and the item of another; 3 ratings are left" in caplog.text
+    assert (ratings.users.tolist(), ratings.items.tolist()) == ([0, 1, 0], [1, 0, 0])
+    assert (ratings.stars.tolist(), ratings.timestamps.tolist()) == ([2.0, 2.5, 5.0], [99, 30, 10])
+
+
+def test_a_comma_separated_file_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"toy.inter, line 1: the columns are separated by commas, .* name the file NAME.csv"
+    ):
+        load_atomic(_write(tmp_path, INTER.replace("\t", ",")))
+
+
+def test_what_macos_leaves_beside_a_file_is_passed_over(tmp_path: Path) -> None:
+    for suffix in (".inter", ".item"):
+        (tmp_path / f"._toy{suffix}").write_bytes(b"\x00\x05\x16\x07")
+    assert len(load_atomic(_write(tmp_path)).ratings) == 3
+
+
 HEAD = "user_id:token\titem_id:token\trating:float\n"
 MALFORMED = {
     "no type": (
@@ -85,8 +135,8 @@ MALFORMED = {
     "not a number": (HEAD + "u\ti1\tnan\n", r"toy.inter, line 2, column rating: 'nan' is not finite"),
     "infinite": (HEAD + "u\ti1\t3\nu\ti1\tinf\n", r"toy.inter, line 3, column rating: 'inf' is not finite"),
     "rating of another type": (HEAD.replace("float", "token") + "u\ti1\t3\n", r"rating has the type token"),
-    "no user": ("item_id:token\ni1\n", r"toy.inter, line 1: there is no column user_id:token"),
-    "only unknown items": (HEAD + "u\tnone\t3\n", r"toy.inter, column item_id: no item is in the .item file"),
+    "no user": ("item_id:token\ni1\n", r"toy.inter, line 1: no column looks like a user .*--env.user-field"),
+    "only unknown items": (HEAD + "u\tnone\t3\n", r"toy.inter, column item_id: no item is in toy.item"),
     "empty": ("", r"toy.inter is empty"),
     "header alone": (HEAD, r"toy.inter has a header but no line below it"),
     "another encoding": (

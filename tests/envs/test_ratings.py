@@ -4,10 +4,12 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conformance.small_settings import write_shop
@@ -15,6 +17,7 @@ from conformance.trajectories import make, slates
 
 import envs
 from encoders.errors import UsageError
+from envs.catalog import DataSet
 from envs.fitted.preferences import PREDICTORS
 from envs.ratings import Ratings, RatingsSettings
 
@@ -90,8 +93,14 @@ def test_the_planted_preference_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "scale",
-    [lambda stars: 20.0 * stars - 10, lambda stars: (stars - 3) / 2, lambda stars: 1.0 * (stars > 2)],
-    ids=["0 to 100", "-1 to 1", "0 or 1"],
+    [
+        lambda stars: 20.0 * stars - 10,
+        lambda stars: (stars - 3) / 2,
+        lambda stars: 1.0 * (stars > 2),
+        lambda stars: 10.0**stars,
+        lambda stars: 1e-12 * stars,
+    ],
+    ids=["0 to 100", "-1 to 1", "0 or 1", "uneven", "tiny"],
 )
 def test_any_scale_gives_users_who_tell_one_to_five_stars(tmp_path: Path, scale: Callable[[int], float]) -> None:
     write_shop(tmp_path, scale)
@@ -107,6 +116,31 @@ def test_any_scale_gives_users_who_tell_one_to_five_stars(tmp_path: Path, scale:
         response_BKR = env.step(slate_BK)[4]["response"]
         told |= set(response_BKR[..., 2][response_BKR[..., 0] > 0].tolist())
     assert told == {1.0, 2.0, 3.0, 4.0, 5.0}
+
+
+@pytest.mark.parametrize("users", [12, 24])
+def test_play_counts_of_few_raters_give_users(users: int, tmp_path: Path) -> None:
+    drawn = np.random.default_rng(0)
+    write_shop(tmp_path, lambda stars: float(1 + int(np.exp(drawn.normal(1.5 * stars, 1.0)))))
+    inter = tmp_path / "shop.inter"
+    inter.write_text("\n".join(inter.read_text().splitlines()[: 1 + users * 30]) + "\n")
+    _plays(_build(tmp_path, min_ratings=1))
+
+
+def test_copies_of_ratings_count_once(tmp_path: Path) -> None:
+    """Also where a loader of one's own brings them."""
+
+    class Copies(Ratings):
+        def load_dataset(self) -> DataSet:
+            dataset = super().load_dataset()
+            rows = np.tile(np.arange(len(dataset.ratings)), 5)
+            return replace(dataset, ratings=dataset.ratings.take(rows))
+
+    write_shop(tmp_path)
+    settings = RatingsSettings(data=str(tmp_path), min_ratings=20, **PLAIN)
+    once, copied = Ratings(settings, device="cpu"), Copies(settings, device="cpu")
+    assert copied.spec.num_items == once.spec.num_items < 80
+    assert copied.users.preferences.errors == once.users.preferences.errors
 
 
 def test_a_linear_change_of_scale_changes_nobody(tmp_path: Path) -> None:
@@ -144,7 +178,9 @@ def test_implicit_feedback_and_ratings_all_alike_are_refused_in_a_sentence(tmp_p
     for name, write in (("implicit", _write_implicit), ("alike", lambda folder: write_shop(folder, lambda _: 4.0))):
         (tmp_path / name).mkdir()
         write(tmp_path / name)
-        with pytest.raises(UsageError, match=r"every rating in .* tells no preference apart .* bring a column rating"):
+        with pytest.raises(
+            UsageError, match=r"every rating in .* tells no preference apart .*implicit feedback.* bring a column"
+        ):
             _build(tmp_path / name)
 
 
