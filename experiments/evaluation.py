@@ -8,12 +8,28 @@ import numpy as np
 
 from agents.baselines import Cosine, NoSettings, Popularity, Random
 from agents.protocol import Agent
+from envs.interface import Metric
 from envs.simulator import Simulator, Split
 from experiments import statistics
 from experiments.seeds import Purpose, derive_seed
 from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
 from experiments.statistics import Estimate, Sample
 
+METRICS = (
+    Metric("return", "reward", "higher", "sum of rewards over a user's session, undiscounted"),
+    Metric("length", "slates", "higher", "slates shown until the user left or time ran out"),
+    Metric("ctr", "clicks / slate", "higher", "all clicks over all slates shown"),
+    Metric("diversity", "1 - cosine", "neither", "1 - mean cosine of two items of one slate, mean over the session"),
+    Metric(
+        "recall",
+        "share of slates",
+        "higher",
+        "slates whose candidates held the likeliest click of the whole catalogue, where the simulator can tell",
+    ),
+    Metric("coverage", "share", "higher", "items shown at least once over the catalogue; no interval"),
+    Metric("gini", "0 to 1", "lower", "Gini coefficient of how often each item was shown; no interval"),
+)
+"""Measured for every policy, beside the simulator's own metrics (mean over the session): ``eval/POLICY/NAME``."""
 PANEL_SEED = 1_000_003
 """Seed of the panel; the same for every run, so that the runs of two seeds meet the same test users."""
 NO_GAP = 0.05

@@ -35,7 +35,7 @@ def interval(estimate: Estimate, number: Format) -> str:
     return f"{text} [{number(estimate.ci_low)}, {number(estimate.ci_high)}]"
 
 
-def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is text and whose others are numbers."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = True) -> str:
+    """Return a table whose first column is text; the others are too, or numbers."""
+    lines = [heads, ["---", *["---:" if numbers else "---"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping
 
+from envs.interface import Metric
+from experiments import evaluation
 from experiments.checkpoint import Header, installed_version, save_checkpoint
 from experiments.folder import RunFolder
 from experiments.sessions import agent_policy
-from experiments.tracking.metrics import ROLLOUT, TIMINGS, tag
+from experiments.tracking import monitor
+from experiments.tracking.metrics import tag
 from experiments.tracking.metrics_file import MetricsFile
 from experiments.tracking.slates import sample_slates
 from experiments.tracking.tensorboard import Board
 from experiments.training import OneSeed
 
+METRICS = (
+    Metric("time/fps", "user-steps / s", "higher", "user-steps over seconds of learning, since the start"),
+    Metric("time/time_elapsed", "s", "neither", "seconds of learning since the start"),
+)
+"""The last columns of metrics.csv, the only ones in which two runs of one seed differ."""
 SLATE_SAMPLES = 4
 """Slates are written down at the start and at the end of so many equal stretches of the training."""
 
@@ -26,13 +34,14 @@ class Logbook:
 
     def __init__(self, folder: RunFolder, seed: OneSeed, resumed: bool = False) -> None:
         self.folder, self.seed, self.training = folder, seed, seed.training
-        declared = [metric._replace(name=tag(metric.name)) for metric in self.training.simulator.METRICS]
-        metrics = [*ROLLOUT, *declared, *seed.agent.METRICS, *TIMINGS]
+        own = self.training.simulator.METRICS
+        tagged = [metric._replace(name=tag(metric.name)) for metric in own]
+        logged = [*monitor.METRICS, *tagged, *seed.agent.METRICS, *METRICS]
         resume_at = self.training.user_steps if resumed else None
-        self.metrics = MetricsFile(folder.metrics, [metric.name for metric in metrics], resume_at)
+        self.metrics = MetricsFile(folder.metrics, [metric.name for metric in logged], resume_at)
         self.board = Board(folder.tensorboard, resume_at)
         if not resumed:
-            self.board.layout(metrics)
+            self.board.layout(logged, [*evaluation.METRICS, *own])
             self.board.text("config", _indented(folder.config.read_text(encoding="utf-8")))
             self.board.items(self.training.simulator)
             self.slates()

@@ -5,11 +5,19 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from envs.interface import Tensors, Transition
+from envs.interface import Metric, Tensors, Transition
 from experiments.tracking.metrics import tag
 
 RETURN, LENGTH, SESSIONS = "rollout/ep_rew_mean", "rollout/ep_len_mean", "rollout/sessions"
 CTR, REWARD = "rec/ctr", "rec/reward"
+METRICS = (
+    Metric(RETURN, "reward", "higher", "mean return of the training sessions that ended since the last row"),
+    Metric(LENGTH, "slates", "higher", "mean length of the training sessions that ended since the last row"),
+    Metric(SESSIONS, "sessions", "neither", "training sessions that ended since the last row"),
+    Metric(CTR, "clicks / slate", "higher", "clicks per slate shown in training, exploration included"),
+    Metric(REWARD, "reward / slate", "higher", "reward per slate shown in training, exploration included"),
+)
+"""What a monitor measures in every environment, with every agent."""
 
 
 class Monitor:

@@ -33,9 +33,9 @@ class Board:
         for name, value in row.items():
             self.writer.add_scalar(name, value, user_steps)
 
-    def layout(self, metrics: Iterable[Metric]) -> None:
-        """Lay the metrics out in groups, with their units."""
-        self.writer.add_custom_scalars(layout(metrics))
+    def layout(self, logged: Iterable[Metric], evaluated: Iterable[Metric]) -> None:
+        """Lay the metrics of training and evaluation out in groups, with their units."""
+        self.writer.add_custom_scalars(layout(logged, evaluated))
 
     def text(self, name: str, markdown: str, user_steps: int = 0) -> None:
         """Write a text."""
