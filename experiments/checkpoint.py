@@ -12,11 +12,9 @@ import safetensors.torch
 from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors
-from experiments.settings import RunSettings
+from experiments.settings import FREE, RunSettings
 
 FORMAT = 1
-FREE = {"out", "device", "eval_users", "checkpoint_seconds"}
-"""Settings of [train] that may differ when a run goes on, since they do not change what is learnt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +96,14 @@ def check_same(header: Header, run: RunSettings, path: Path) -> None:
                 f'the checkpoint in {path} was made with {name} "{theirs}", not "{ours}"; '
                 f"resume it without --{name}, or start another run with another --out"
             )
-    for part, table in tables.items():
-        theirs = header.settings[part]
-        for name in sorted(table.keys() | theirs.keys()):
-            if (part, name) in {("train", free) for free in FREE} or table.get(name) == theirs.get(name):
+    for table, ours in tables.items():
+        theirs = header.settings[table]
+        for name in sorted(ours.keys() | theirs.keys()):
+            if (table, name) in {("train", free) for free in FREE} or ours.get(name) == theirs.get(name):
                 continue
             raise UsageError(
-                f"the checkpoint in {path} was made with [{part}] {name} = {theirs.get(name)}, "
-                f"not {table.get(name)}; "
+                f"the checkpoint in {path} was made with [{table}] {name} = {theirs.get(name)}, "
+                f"not {ours.get(name)}; "
                 "resume it without that setting, or start another run with another --out"
             )
 

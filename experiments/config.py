@@ -12,10 +12,9 @@ from typing import Any
 
 from encoders.errors import Failure, UsageError
 from encoders.registry import lookup, unknown_name
-from experiments.settings import RunSettings, TrainSettings
+from experiments.settings import TABLES, RunSettings, TrainSettings
 
 Tables = Mapping[str, Mapping[str, Any]]
-PARTS = ("train", "env", "agent")
 
 
 def resolve(*layers: Tables) -> RunSettings:
@@ -53,8 +52,8 @@ def parse_tables(content: str, source: str) -> dict[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not valid TOML: {error}") from error
     for name, table in tables.items():
-        if name not in PARTS:
-            raise UsageError(f"{source}: {unknown_name('table', name, PARTS)}")
+        if name not in TABLES:
+            raise UsageError(f"{source}: {unknown_name('table', name, TABLES)}")
         if not isinstance(table, dict):
             raise UsageError(f"{source}: {name} has to be a table, write [{name}] above its settings")
     return tables
@@ -132,8 +131,8 @@ def full_env_id(env: str) -> str:
     return full if full in ENVIRONMENTS else env
 
 
-def build(cls: type[Any], part: str, *layers: Tables) -> Any:
-    """Build a settings dataclass from the table ``part`` of every layer, the later the stronger.
+def build(cls: type[Any], table: str, *layers: Tables) -> Any:
+    """Build a settings dataclass from the table of that name in every layer, the later the stronger.
 
     Settings may be nested: a table within the table changes only what it names.
 
@@ -142,8 +141,8 @@ def build(cls: type[Any], part: str, *layers: Tables) -> Any:
     """
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = _merge(merged, layer.get(part, {}))
-    return _apply(cls(), merged, f"[{part}]")
+        merged = _merge(merged, layer.get(table, {}))
+    return _apply(cls(), merged, f"[{table}]")
 
 
 def _merge(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:

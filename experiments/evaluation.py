@@ -87,13 +87,13 @@ class Evaluation:
 
     def tables(self) -> dict[str, dict[str, dict[str, dict[str, float | int | None]]]]:
         """Return ``policies`` and ``paired`` as in summary.json."""
-        parts = {"policies": self.policies, "paired": self.paired}
+        both = {"policies": self.policies, "paired": self.paired}
         return {
-            part: {
+            kind: {
                 policy: {metric: estimate._asdict() for metric, estimate in estimates.items()}
                 for policy, estimates in table.items()
             }
-            for part, table in parts.items()
+            for kind, table in both.items()
         }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,20 @@ def folder_name(train: TrainSettings) -> str:
 def default_folder(train: TrainSettings) -> RunFolder:
     """Return where a run is kept: ``out``, else its usual name in ``runs``."""
     return RunFolder(train.out or Path("runs") / folder_name(train))
+
+
+def find_runs(paths: Iterable[Path]) -> list[RunFolder]:
+    """Return the runs that are, or lie in, some folders, each once.
+
+    Raises:
+        UsageError: a folder does not exist, or there is no run in it.
+    """
+    found: dict[Path, RunFolder] = {}
+    for path in paths:
+        if not path.is_dir():
+            raise UsageError(f"there is no run folder {path}")
+        runs = [RunFolder(config.parent.resolve()) for config in sorted(path.rglob("config.toml"))]
+        if not runs:
+            raise UsageError(f"{path} holds no run; slatelab train makes one")
+        found |= {run.path: run for run in runs}
+    return list(found.values())

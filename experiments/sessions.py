@@ -49,16 +49,16 @@ def play(simulator: Simulator, users: Tensors, act: Act, seed: int) -> Sessions:
         act: the policy.
         seed: of the noise.
     """
-    number = len(next(iter(users.values())))
+    panel_size = len(next(iter(users.values())))
     device = simulator.device
     generator = torch.Generator(device).manual_seed(seed)
-    state = simulator.start(users, simulator.start_noise(number, generator))
-    playing = torch.arange(number, device=device)
-    length = torch.zeros(number, dtype=torch.float64, device=device)
+    state = simulator.start(users, simulator.start_noise(panel_size, generator))
+    playing = torch.arange(panel_size, device=device)
+    length = torch.zeros(panel_size, dtype=torch.float64, device=device)
     totals: Tensors = {}
     exposure = torch.zeros(simulator.spec.num_items, dtype=torch.int64, device=device)
     for _ in range(simulator.time_limit):
-        noise = {name: value[playing] for name, value in simulator.step_noise(number, generator).items()}
+        noise = {name: value[playing] for name, value in simulator.step_noise(panel_size, generator).items()}
         observation = simulator.observe(state)
         slate_BK = act(state, observation)
         exposure += _shown(simulator, state, slate_BK)

@@ -7,6 +7,13 @@ from typing import Any
 
 from encoders.errors import UsageError
 
+TABLES = ("train", "env", "agent")
+"""The tables of settings, as in config.toml."""
+FREE = {"out", "device", "eval_users", "checkpoint_seconds"}
+"""Settings of [train] that may differ when a run goes on, since they do not change what is learnt."""
+SAME_VARIANT = FREE | {"seed", "log_every"}
+"""Settings of [train] in which two runs of one variant of an agent may differ."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
@@ -71,8 +78,8 @@ class RunSettings:
         ``None`` becomes the string ``"None"``, as on the command line, since TOML has no null.
         """
         return {
-            part: {name: _plain(value) for name, value in dataclasses.asdict(getattr(self, part)).items()}
-            for part in ("train", "env", "agent")
+            table: {name: _plain(value) for name, value in dataclasses.asdict(getattr(self, table)).items()}
+            for table in TABLES
         }
 
 

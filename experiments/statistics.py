@@ -63,12 +63,12 @@ def bootstrap_ratios(
     numerators_ns = np.stack([sample.numerator for sample in samples.values()], axis=1)
     denominators_ns = np.stack([sample.denominator for sample in samples.values()], axis=1)
     users = len(numerators_ns)
-    parts = []
+    chunks = []
     for start in range(0, resamples, _CHUNK):
         drawn = min(_CHUNK, resamples - start)
         weights_bn = rng.multinomial(users, np.full(users, 1 / users), size=drawn).astype(np.float64)
-        parts.append((weights_bn @ numerators_ns) / (weights_bn @ denominators_ns))
-    ratios_bs = np.concatenate(parts)
+        chunks.append((weights_bn @ numerators_ns) / (weights_bn @ denominators_ns))
+    ratios_bs = np.concatenate(chunks)
     return {name: ratios_bs[:, column] for column, name in enumerate(samples)}
 
 
@@ -144,9 +144,9 @@ def gini(counts_N: Floats) -> float:
     total = ordered_N.sum()
     if total == 0:
         return 0.0
-    number = len(ordered_N)
-    ranks_N = np.arange(1, number + 1)
-    return float(((2 * ranks_N - number - 1) * ordered_N).sum() / (number * total))
+    items = len(ordered_N)
+    ranks_N = np.arange(1, items + 1)
+    return float(((2 * ranks_N - items - 1) * ordered_N).sum() / (items * total))
 
 
 def score(value: float, random: float, ceiling: float) -> float | None:

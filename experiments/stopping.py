@@ -10,13 +10,13 @@ from experiments.progress import say
 
 
 @contextlib.contextmanager
-def stop_signal(told: str) -> Iterator[threading.Event]:
+def stop_signal(message: str) -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an event, so that what is in hand is finished; the second interrupts.
 
     An interrupt that is raised just anywhere can be lost: Python drops what is raised while it cleans up an object.
 
     Args:
-        told: what is said at the first one.
+        message: what is said at the first one.
     """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -24,9 +24,9 @@ def stop_signal(told: str) -> Iterator[threading.Event]:
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)
-        say(told)
+        say(message)
         stopped.set()
 
     signal.signal(signal.SIGINT, stop)

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from encoders.errors import Failure, UsageError
+from experiments.benchmark.cells import Cell, first_difference
 from experiments.benchmark.jobs import Job, Outcome, Tell
 from experiments.benchmark.notes import Notes
 from experiments.benchmark.page import write_scoreboard
-from experiments.benchmark.plan import Cell, difference, plan
+from experiments.benchmark.plan import plan
 from experiments.benchmark.record import read_record
 from experiments.benchmark.scoreboard import Scoreboard
 from experiments.benchmark.settings import BenchmarkSettings
@@ -69,7 +70,7 @@ def is_due(cell: Cell, overwrite: bool) -> bool | None:
     if not folder.config.is_file():
         folder.check_free(overwrite=False)
         return False
-    differs, version = difference(read_tables(folder.config), cell.run.tables()), _version(cell)
+    differs, version = first_difference(read_tables(folder.config), cell.run.tables()), _version(cell)
     if differs is None and version not in (None, installed_version()):
         differs = f"slatelab {version}, not {installed_version()}"
     if differs is not None and not overwrite:
@@ -161,10 +162,10 @@ class Watch:
             self._say(f"[{self.count:>{len(str(self.total))}} of {self.total}] {cell.title}", outcome)
 
     def _say(self, title: str, outcome: Outcome) -> None:
-        told = outcome.text if outcome.status in ("done", "diverged") else f"{outcome.status}: {outcome.text}"
+        text = outcome.text if outcome.status in ("done", "diverged") else f"{outcome.status}: {outcome.text}"
         left = self.left / self.workers * self.seconds / max(self.cost, 1.0)
         after = f" · about {duration(left)} left" if left >= 1 else ""
-        self.tell(f"{title}: {told} · {duration(outcome.seconds)}{after}")
+        self.tell(f"{title}: {text} · {duration(outcome.seconds)}{after}")
 
 
 def _cost(job: Job) -> float:

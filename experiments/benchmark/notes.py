@@ -9,7 +9,7 @@ from encoders.cache import write_atomically
 from encoders.errors import Failure
 
 if TYPE_CHECKING:
-    from experiments.benchmark.plan import Cell
+    from experiments.benchmark.cells import Cell
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from encoders.cache import write_atomically
 from experiments.benchmark.scoreboard import Arena, CellResult, Scoreboard, read_scoreboard
 from experiments.benchmark.standings import HAND_RULE, MYOPIC, TWIN, Standing
 from experiments.config import short_name
-from experiments.report.numbers import NONE, Format, decimals, interval, markdown_table, signed, words
+from experiments.report.numbers import NONE, Numeral, interval, markdown_table, rounded, signed, two_decimals, words
 from experiments.statistics import Estimate
 
 RIVALS = (MYOPIC, TWIN, HAND_RULE)
@@ -54,7 +54,7 @@ def write_scoreboard(out: Path) -> Scoreboard:
     """
     board = read_scoreboard(out)
     write_atomically(out / "results.csv", table(board).encode())
-    write_atomically(out / "scoreboard.md", page(board).encode())
+    write_atomically(out / "scoreboard.md", scoreboard_page(board).encode())
     return board
 
 
@@ -84,16 +84,16 @@ def _row(arena: Arena, cell: CellResult) -> dict[str, object]:
     return row
 
 
-def page(board: Scoreboard) -> str:
+def scoreboard_page(board: Scoreboard) -> str:
     """Return scoreboard.md."""
     commands = "\n".join(board.commands)
-    parts = ["# Scoreboard", f"```console\n{commands}\n```" if commands else "", scores(board), READING]
+    blocks = ["# Scoreboard", f"```console\n{commands}\n```" if commands else "", scores(board), READING]
     for arena in board.arenas:
         users = f"{arena.users:,} test users, one session each."
-        parts += [f"## {arena.env}", users, returns(arena), _notes(arena)]
+        blocks += [f"## {arena.env}", users, returns(arena), _notes(arena)]
     if board.troubles:
-        parts += ["## What could not be read", _list(board.troubles)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+        blocks += ["## What could not be read", _list(board.troubles)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def scores(board: Scoreboard) -> str:
@@ -116,13 +116,9 @@ def _score_cell(arena: Arena, agent: str) -> str:
 def returns(arena: Arena) -> str:
     """Return the table of one environment, the best first; who has no return comes last."""
     means = [abs(standing.returned.mean) for standing in arena.standings]
-    places = decimals(max(means, default=0.0))
-
-    def number(value: float) -> str:
-        return f"{value:z.{places}f}"
-
+    numeral = rounded(max(means, default=0.0))
     rivals = [name for name in RIVALS if any(name in standing.differences for standing in arena.standings)]
-    rows = [_standing_row(arena, standing, rivals, number) for standing in arena.standings]
+    rows = [_standing_row(arena, standing, rivals, numeral) for standing in arena.standings]
     absent = dict.fromkeys(cell.agent for cell in arena.cells if arena.of(cell.agent) is None)
     rows += [[f"**{agent}**", "0", "", absence(arena, agent), *[""] * (3 + len(rivals))] for agent in absent]
     compared = [f"− {words(rival)}" for rival in rivals]
@@ -130,31 +126,31 @@ def returns(arena: Arena) -> str:
     return markdown_table(heads, rows)
 
 
-def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], number: Format) -> list[str]:
+def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], numeral: Numeral) -> list[str]:
     agent = standing.seeds > 0
     return [
         f"**{standing.name}**" if agent else words(standing.name),
         str(standing.seeds) if agent else "",
         steps(arena, standing.name) if agent else "",
-        interval(standing.returned, number) + (_mark(arena, standing.name) if agent else ""),
+        interval(standing.returned, numeral) + (_mark(arena, standing.name) if agent else ""),
         f"{standing.length:.1f}",
         f"{standing.ctr:.3f}",
         NONE if standing.score is None else share(standing.score),
-        *(difference(standing.differences.get(rival), number) for rival in rivals),
+        *(difference(standing.differences.get(rival), numeral) for rival in rivals),
     ]
 
 
 def steps(arena: Arena, agent: str) -> str:
     """Return how many user-steps each of an agent's runs was trained with."""
     found = {cell.about.get("user_steps") for cell in arena.cells if cell.agent == agent and cell.earned is not None}
-    return " or ".join(f"{number:,}" for number in sorted(number for number in found if number is not None))
+    return " or ".join(f"{steps:,}" for steps in sorted(steps for steps in found if steps is not None))
 
 
-def difference(estimate: Estimate | None, number: Format) -> str:
+def difference(estimate: Estimate | None, numeral: Numeral) -> str:
     """Return a difference with its sign and interval, bold if that lies above zero; nothing for None."""
     if estimate is None:
         return ""
-    text = interval(estimate, signed(number))
+    text = interval(estimate, signed(numeral))
     return f"**{text}**" if estimate.ci_low is not None and estimate.ci_low > 0 else text
 
 
@@ -186,8 +182,5 @@ def _list(lines: Iterable[str]) -> str:
 
 def share(estimate: Estimate) -> str:
     """Return a score; that of random and near-oracle has no interval, by its definition."""
-    return _two(estimate.mean) if estimate.ci_low == estimate.ci_high else interval(estimate, _two)
-
-
-def _two(value: float) -> str:
-    return f"{value:z.2f}"
+    fixed = estimate.ci_low == estimate.ci_high
+    return two_decimals(estimate.mean) if fixed else interval(estimate, two_decimals)

@@ -1,101 +1,19 @@
-"""What a benchmark is to run: its cells, one for each environment, agent and seed."""
+"""What a benchmark is to run: a cell for each environment, agent and seed that it was asked for."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from encoders.errors import Failure, UsageError
 from envs.simulator import resolve_device
 from experiments import config
+from experiments.benchmark.cells import Cell, first_difference
 from experiments.benchmark.settings import BenchmarkSettings
-from experiments.checkpoint import FREE, installed_version
-from experiments.evaluation import Panel
-from experiments.folder import RunFolder, folder_name
 from experiments.progress import say
-from experiments.settings import RunSettings
 
-RETURNS = "returns"
-"""The folder of what was earned, user by user."""
 DECIDED = {"env": "--envs", "agent": "--agents", "seed": "--seeds", "eval_users": "--eval-users", "out": "--out"}
 """Settings of [train] that the benchmark decides itself, and the flag that says them."""
-SAME_VARIANT = FREE | {"seed", "log_every"}
-"""Settings of [train] in which two runs of one variant of an agent may differ."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One run of the benchmark."""
-
-    run: RunSettings
-    out: Path
-    """The benchmark's folder."""
-
-    @property
-    def name(self) -> str:
-        """Return ``ENV--AGENT--seedSEED``."""
-        return folder_name(self.run.train)
-
-    @property
-    def title(self) -> str:
-        """Return its name for people."""
-        train = self.run.train
-        return f"{config.short_name(train.env)} · {train.agent} · seed {train.seed}"
-
-    @property
-    def folder(self) -> RunFolder:
-        """Return the run's folder."""
-        return RunFolder(self.out / self.name)
-
-    @property
-    def record(self) -> Path:
-        """Return the path of what it earned."""
-        return self.out / RETURNS / f"{self.name}.safetensors"
-
-    @property
-    def baselines(self) -> Path:
-        """Return the path of what the baselines of its environment earned."""
-        return self.out / RETURNS / f"{config.short_name(self.run.train.env)}--baselines.safetensors"
-
-    @property
-    def panel(self) -> Panel:
-        """Return who is met at evaluation."""
-        return Panel(users=self.run.train.eval_users)
-
-    @cached_property
-    def panel_key(self) -> str:
-        """Return what names the panel: two policies may be compared only if it is the same."""
-        train, version = self.run.train, installed_version()
-        panel = dataclasses.astuple(self.panel)
-        return _hash([train.env, self.run.tables()["env"], panel, resolve_device(train.device).type, version])
-
-    @cached_property
-    def variant(self) -> str:
-        """Return what names the settings, which the seeds of an agent share."""
-        return _hash(_without(self.run.tables(), SAME_VARIANT))
-
-    def about(self) -> dict[str, Any]:
-        """Return what a record, or a note in its place, says of the cell."""
-        train = self.run.train
-        return {
-            **{"env": train.env, "agent": train.agent, "seed": train.seed, "settings": self.variant},
-            **{"panel": self.panel_key, "users": train.eval_users, "version": installed_version()},
-        }
-
-
-def difference(theirs: config.Tables, ours: config.Tables, parts: Sequence[str] = config.PARTS) -> str | None:
-    """Return the first setting in which two runs differ as `[part] name = theirs, not ours`; None if they are equal."""
-    for part in parts:
-        their_table, our_table = (_without(tables, FREE).get(part, {}) for tables in (theirs, ours))
-        for name in sorted(their_table.keys() | our_table.keys()):
-            their, our = (table.get(name, "unset") for table in (their_table, our_table))
-            if their != our:
-                return f"[{part}] {name} = {their}, not {our}"
-    return None
 
 
 def plan(settings: BenchmarkSettings) -> list[Cell]:
@@ -219,20 +137,10 @@ def _cells(settings: BenchmarkSettings, tables: config.Tables, env: str, agent: 
 def _check_one_environment(cells: Sequence[Cell]) -> None:
     """Refuse cells that would play in environments of one name but different settings."""
     for cell in cells:
-        differs = difference(cells[0].run.tables(), cell.run.tables(), ("env",))
+        differs = first_difference(cells[0].run.tables(), cell.run.tables(), ("env",))
         if differs is not None:
             one, other = cells[0].run.train, cell.run.train
             raise UsageError(
                 f"{one.agent} and {other.agent} would play in two different {one.env}, {differs}; "
                 "say that setting in [env] of --config, which holds for all"
             )
-
-
-def _without(tables: config.Tables, names: set[str]) -> dict[str, dict[str, Any]]:
-    """Return tables without some settings of [train]."""
-    kept = {name: value for name, value in tables.get("train", {}).items() if name not in names}
-    return {**{part: dict(table) for part, table in tables.items()}, "train": kept}
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

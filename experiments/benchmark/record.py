@@ -34,9 +34,9 @@ def save_record(path: Path, record: Record) -> None:
         Failure: a full disk.
     """
     tensors: Tensors = {}
-    for number, played in enumerate(record.sessions.values()):
-        tensors |= {f"{number}.length": played.length, f"{number}.exposure": played.exposure}
-        tensors |= {f"{number}.total.{name}": value for name, value in played.totals.items()}
+    for index, played in enumerate(record.sessions.values()):
+        tensors |= {f"{index}.length": played.length, f"{index}.exposure": played.exposure}
+        tensors |= {f"{index}.total.{name}": value for name, value in played.totals.items()}
     # The order of names is kept, since sums over tables of them end in other last digits in another order.
     policies = [[name, list(played.totals)] for name, played in record.sessions.items()]
     header = {"format": FORMAT, "policies": policies, "about": dict(record.about)}
@@ -60,7 +60,7 @@ def read_record(path: Path) -> Record:
         return Record(
             about=header["about"],
             sessions={
-                policy: _sessions(tensors, number, names) for number, (policy, names) in enumerate(header["policies"])
+                policy: _sessions(tensors, index, names) for index, (policy, names) in enumerate(header["policies"])
             },
         )
     except FileNotFoundError as error:
@@ -69,9 +69,9 @@ def read_record(path: Path) -> Record:
         raise Failure(f"the record {path} is broken ({error}); delete it and repeat slatelab benchmark") from error
 
 
-def _sessions(tensors: Tensors, number: int, names: Sequence[str]) -> Sessions:
+def _sessions(tensors: Tensors, index: int, names: Sequence[str]) -> Sessions:
     return Sessions(
-        totals={name: tensors[f"{number}.total.{name}"] for name in names},
-        length=tensors[f"{number}.length"],
-        exposure=tensors[f"{number}.exposure"],
+        totals={name: tensors[f"{index}.total.{name}"] for name in names},
+        length=tensors[f"{index}.length"],
+        exposure=tensors[f"{index}.exposure"],
     )

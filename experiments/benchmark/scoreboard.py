@@ -7,8 +7,8 @@ from typing import Any
 
 from encoders.errors import Failure, UsageError
 from experiments import config
+from experiments.benchmark.cells import RETURNS
 from experiments.benchmark.notes import Notes
-from experiments.benchmark.plan import RETURNS
 from experiments.benchmark.record import Record, read_record
 from experiments.benchmark.standings import Earned, Entrant, Standing, interquartile, standings
 from experiments.building import MYOPIC_TWIN

@@ -11,7 +11,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from encoders.errors import Failure
-from experiments.benchmark.jobs import Bench, Job, Outcome, Tell
+from experiments.benchmark.bench import Bench
+from experiments.benchmark.jobs import Job, Outcome, Tell
 from experiments.stopping import stop_signal
 
 Ended = Callable[[Job, Sequence[Outcome]], None]

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from experiments.building import MYOPIC_TWIN
+from experiments.report.comparison import Comparison, contestants
 from experiments.report.numbers import decimals, words
-from experiments.report.page import contestants
-from experiments.report.runs import Comparison, FinishedRun
+from experiments.report.runs import FinishedRun
 from experiments.statistics import Estimate
 
 WIDTH, DPI = 10.0, 200
@@ -116,8 +116,8 @@ def _draw_returns(axes: Any, comparison: Comparison, colours: Mapping[str, str])
         height = _row_height(seeds)
         ticks.append(y + height / 2)
         look = _look(label, colours)
-        for number, each in enumerate(seeds):
-            _draw_interval(axes, each["return"], ticks[-1] + (number - (len(seeds) - 1) / 2) * SEED_STEP, look)
+        for index, each in enumerate(seeds):
+            _draw_interval(axes, each["return"], ticks[-1] + (index - (len(seeds) - 1) / 2) * SEED_STEP, look)
         mean = np.mean([each["return"].mean for each in seeds])
         axes.annotate(
             f"{mean:z.{places}f}",
@@ -209,7 +209,7 @@ def _look(label: str, colours: Mapping[str, str]) -> dict[str, Any]:
 def _colours(comparisons: Sequence[Comparison]) -> dict[str, str]:
     """Return one colour for each variant of an agent, the same in every panel."""
     labels = sorted({label for comparison in comparisons for label in comparison.variants()})
-    return {label: COLOURS[number % len(COLOURS)] for number, label in enumerate(labels)}
+    return {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(labels)}
 
 
 def _row_height(seeds: Sequence[Any]) -> float:

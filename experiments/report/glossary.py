@@ -16,7 +16,7 @@ HEAD = f"""\
 
 Columns of `metrics.csv` and scalars in TensorBoard, by the name they have there; the first column of `metrics.csv`,
 `{STEP}`, counts user-steps. A metric is declared in `METRICS` beside the code that computes it:
-log, TensorBoard's layout and this page follow. `python -m experiments.report.glossary` prints this page; a test compares it."""
+log, TensorBoard's layout and this page follow. `python -m experiments.report.glossary` prints this page."""
 
 
 def glossary() -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from experiments.statistics import Estimate
 
 NONE = "n/a"
-Format = Callable[[float], str]
+Numeral = Callable[[float], str]
+"""How the numbers of one table are written."""
 
 
 def words(policy: str) -> str:
@@ -22,17 +23,27 @@ def decimals(scale: float) -> int:
     return min(2 - exponent, 8) if exponent < 0 else max(0, min(2, 3 - exponent))
 
 
-def signed(number: Format) -> Format:
+def rounded(scale: float) -> Numeral:
+    """Return how numbers of a size are written."""
+    return lambda value: f"{value:z.{decimals(scale)}f}"
+
+
+def two_decimals(value: float) -> str:
+    """Return how scores, and numbers on a terminal, are written."""
+    return f"{value:z.2f}"
+
+
+def signed(numeral: Numeral) -> Numeral:
     """Return how differences are written: with their sign."""
-    return lambda value: text if (text := number(value)).startswith("-") else f"+{text}"
+    return lambda value: text if (text := numeral(value)).startswith("-") else f"+{text}"
 
 
-def interval(estimate: Estimate, number: Format) -> str:
+def interval(estimate: Estimate, numeral: Numeral) -> str:
     """Return `mean [low, high]`."""
-    text = number(estimate.mean)
+    text = numeral(estimate.mean)
     if estimate.ci_low is None or estimate.ci_high is None:
         return text
-    return f"{text} [{number(estimate.ci_low)}, {number(estimate.ci_high)}]"
+    return f"{text} [{numeral(estimate.ci_low)}, {numeral(estimate.ci_high)}]"
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = True) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from experiments.building import MYOPIC_TWIN
-from experiments.report.numbers import NONE, Format, decimals, interval, markdown_table, signed, words
-from experiments.report.runs import Comparison, FinishedRun
+from experiments.report.comparison import Comparison, contestants
+from experiments.report.numbers import NONE, Numeral, interval, markdown_table, rounded, signed, words
+from experiments.report.runs import FinishedRun
 from experiments.statistics import Estimate, score
 
 RIVALS = ("popularity", "cosine", MYOPIC_TWIN, "myopic_oracle")
@@ -21,31 +22,31 @@ READING = f"""\
 """How to read the tables."""
 
 
-def page(comparisons: Sequence[Comparison], unfinished: Sequence[str], command: str) -> str:
+def results_page(comparisons: Sequence[Comparison], unfinished: Sequence[str], command: str) -> str:
     """Return the whole page."""
     runs = [run for comparison in comparisons for run in comparison.runs]
-    parts = ["# Results", f"Made by `{command}` from {_names(run.name for run in runs)}."]
+    blocks = ["# Results", f"Made by `{command}` from {_names(run.name for run in runs)}."]
     if unfinished:
-        parts.append(f"Left out, since they have no summary: {_names(unfinished)}.")
-    parts += ["![Mean return of every policy](returns.png)", "![Return while learning](learning.png)"]
+        blocks.append(f"Left out, since they have no summary: {_names(unfinished)}.")
+    blocks += ["![Mean return of every policy](returns.png)", "![Return while learning](learning.png)"]
     without = [run.name for run in runs if not run.curve]
     if without:
-        parts.append(f"Without a return in metrics.csv, so not among the learning curves: {_names(without)}.")
+        blocks.append(f"Without a return in metrics.csv, so not among the learning curves: {_names(without)}.")
     if len({run.env for run in runs}) < len(comparisons):
-        parts.append(
+        blocks.append(
             "**The panels differ**: some runs in one environment met other users or other settings of it, since "
             "their baselines are not equal. Each panel has its own tables; compare within one only."
         )
-    parts.append(READING)
+    blocks.append(READING)
     for comparison in comparisons:
         users = f"{comparison.users:,} test users, one session each."
-        parts += [f"## {comparison.title}", users, policies_table(comparison), runs_table(comparison)]
-    return "\n\n".join(parts) + "\n"
+        blocks += [f"## {comparison.title}", users, policies_table(comparison), runs_table(comparison)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def policies_table(comparison: Comparison) -> str:
     """Return a row for each policy, best first; the seeds of an agent share one."""
-    number = _number(comparison)
+    numeral = _numeral(comparison)
     anchors = [_mean(comparison, name) for name in ("random", "near_oracle")]
     rows = []
     for label, seeds in contestants(comparison).items():
@@ -53,7 +54,7 @@ def policies_table(comparison: Comparison) -> str:
         agent = label in comparison.variants()
         cells = [
             f"**{label}**" if agent else label,
-            interval(seeds[0]["return"], number) if len(seeds) == 1 else _over_seeds(seeds, number),
+            interval(seeds[0]["return"], numeral) if len(seeds) == 1 else _over_seeds(seeds, numeral),
             f"{fmean(estimates['length'].mean for estimates in seeds):.1f}",
             f"{fmean(estimates['ctr'].mean for estimates in seeds):.3f}",
             _score(returned, anchors),
@@ -63,25 +64,9 @@ def policies_table(comparison: Comparison) -> str:
     return markdown_table(["policy", "return", "length", "CTR", "score"], ordered)
 
 
-def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]]]:
-    """Return the estimates of every policy: one for each seed of an agent and of its twin, one of a baseline."""
-    found: dict[str, list[Mapping[str, Estimate]]] = {}
-    for label, runs in comparison.variants().items():
-        found[label] = [run.result.policies[run.agent] for run in runs]
-        twins: list[Mapping[str, Estimate]] = [run.result.policies[MYOPIC_TWIN] for run in runs if has_twin(run)]
-        if twins:
-            found[f"{MYOPIC_TWIN} {label}"] = twins
-    return found | {words(name): [estimates] for name, estimates in comparison.baselines.items()}
-
-
-def has_twin(run: FinishedRun) -> bool:
-    """Return whether a myopic companion learnt beside the agent."""
-    return run.agent != MYOPIC_TWIN and MYOPIC_TWIN in run.result.policies
-
-
 def runs_table(comparison: Comparison) -> str:
     """Return a row for each run, compared with its rivals."""
-    number = _number(comparison)
+    numeral = _numeral(comparison)
     rows = []
     for label, runs in comparison.variants().items():
         for run in runs:
@@ -94,8 +79,8 @@ def runs_table(comparison: Comparison) -> str:
                     f"{run.user_steps:,}",
                     f"{run.train_seconds / 60:.1f}",
                     NONE if speed is None else f"{speed:,.0f}",
-                    interval(run.result.policies[run.agent]["return"], number),
-                    *(_difference(run, rival, number) for rival in RIVALS),
+                    interval(run.result.policies[run.agent]["return"], numeral),
+                    *(_difference(run, rival, numeral) for rival in RIVALS),
                     NONE if closed is None else f"{closed:z.0%}",
                 ]
             )
@@ -104,22 +89,21 @@ def runs_table(comparison: Comparison) -> str:
     return markdown_table(heads, rows)
 
 
-def _number(comparison: Comparison) -> Format:
+def _numeral(comparison: Comparison) -> Numeral:
     means = [estimates["return"].mean for seeds in contestants(comparison).values() for estimates in seeds]
-    places = decimals(max(map(abs, means)))
-    return lambda value: f"{value:z.{places}f}"
+    return rounded(max(map(abs, means)))
 
 
-def _over_seeds(seeds: Iterable[Mapping[str, Estimate]], number: Format) -> str:
+def _over_seeds(seeds: Iterable[Mapping[str, Estimate]], numeral: Numeral) -> str:
     means = [estimates["return"].mean for estimates in seeds]
-    return f"{number(fmean(means))} ({number(min(means))}–{number(max(means))} over {len(means)} seeds)"
+    return f"{numeral(fmean(means))} ({numeral(min(means))}–{numeral(max(means))} over {len(means)} seeds)"
 
 
-def _difference(run: FinishedRun, rival: str, number: Format) -> str:
+def _difference(run: FinishedRun, rival: str, numeral: Numeral) -> str:
     if rival not in run.result.paired:
         return NONE
     estimate = run.result.paired[rival]["return"]
-    text = interval(estimate, signed(number))
+    text = interval(estimate, signed(numeral))
     return f"**{text}**" if estimate.ci_low is not None and estimate.ci_low > 0 else text
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from encoders.cache import write_atomically
 from encoders.errors import UsageError
-from experiments.report.runs import Comparison, FinishedRun, compare, relative
+from experiments.report.comparison import Comparison, compare
+from experiments.report.runs import FinishedRun, relative
 
 
 def write_report(runs: Sequence[FinishedRun], unfinished: Sequence[str], command: str, out: Path) -> list[Path]:
@@ -20,7 +21,8 @@ def write_report(runs: Sequence[FinishedRun], unfinished: Sequence[str], command
         UsageError: two runs are of one agent, settings and seed.
         Failure: a full disk.
     """
-    from experiments.report import figures, page
+    from experiments.report import figures
+    from experiments.report.page import results_page
 
     comparisons = compare(runs)
     for comparison in comparisons:
@@ -28,7 +30,7 @@ def write_report(runs: Sequence[FinishedRun], unfinished: Sequence[str], command
     contents = {
         "returns.png": figures.returns(comparisons),
         "learning.png": figures.learning(comparisons),
-        "results.md": page.page(comparisons, unfinished, command).encode(),
+        "results.md": results_page(comparisons, unfinished, command).encode(),
     }
     for name, content in contents.items():
         write_atomically(out / name, content)

@@ -22,14 +22,14 @@ def sample_slates(simulator: Simulator, act: Act) -> str:
     state = simulator.start(users, simulator.start_noise(USERS, generator))
     present = torch.ones(USERS, dtype=torch.bool, device=simulator.device)
     lines: list[tuple[int, str]] = []
-    for number in range(1, SLATES + 1):
+    for rank in range(1, SLATES + 1):
         slate_BK = act(state, simulator.observe(state))
         ids_BK = simulator.candidate_ids(state).gather(1, slate_BK)
         state, outcome = simulator.step(state, slate_BK, simulator.step_noise(USERS, generator))
         for user in present.nonzero().squeeze(1).tolist():
             shown = _titles(simulator, ids_BK[user], outcome, user)
             left = " *left*" if bool(outcome.left[user]) else ""
-            lines.append((user, f"| {user + 1} | {number} | {shown}{left} |"))
+            lines.append((user, f"| {user + 1} | {rank} | {shown}{left} |"))
         present = present & ~outcome.left
     rows = [line for _, line in sorted(lines, key=lambda entry: entry[0])]
     return "\n".join(["| user | slate | shown, **clicked** |", "|---|---|---|", *rows])

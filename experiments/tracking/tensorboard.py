@@ -46,8 +46,8 @@ class Board:
         import numpy as np
 
         vectors_ND = simulator.item_vectors()
-        number = len(vectors_ND)
-        rows = np.unique(np.linspace(0, number - 1, min(number, PROJECTED_ITEMS)).round().astype(np.int64))
+        items = len(vectors_ND)
+        rows = np.unique(np.linspace(0, items - 1, min(items, PROJECTED_ITEMS)).round().astype(np.int64))
         titles = [str(title).replace("\t", " ").replace("\n", " ") for title in simulator.titles(rows)]
         self.writer.add_embedding(vectors_ND[rows], metadata=titles, tag="items")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 
 from encoders.errors import Failure, UsageError
+from experiments.folder import find_runs
 
 HOST = "127.0.0.1"
 
@@ -43,17 +44,13 @@ def find_boards(runs: Sequence[Path]) -> dict[str, Path]:
         UsageError: a folder does not exist, or there is no run in it.
     """
     boards: dict[str, Path] = {}
-    for run in runs:
-        if not run.is_dir():
-            raise UsageError(f"there is no run folder {run}")
-        found = sorted(path.parent.resolve() / "tensorboard" for path in run.rglob("config.toml"))
-        found = [board for board in found if board.is_dir() and board not in boards.values()]
-        if not found and run.resolve() / "tensorboard" not in boards.values():
-            raise UsageError(f"{run} holds no run with a tensorboard folder; slatelab train makes one")
-        for board in found:
-            name = board.parent.name
+    for folder in find_runs(runs):
+        if folder.tensorboard.is_dir():
+            name = folder.path.name
             count = sum(other == name or other.startswith(f"{name} (") for other in boards)
-            boards[f"{name} ({count + 1})" if count else name] = board
+            boards[f"{name} ({count + 1})" if count else name] = folder.tensorboard
+    if not boards:
+        raise UsageError(f"{runs[0]} holds no run with a tensorboard folder; slatelab train makes one")
     return boards
 
 

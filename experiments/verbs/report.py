@@ -25,17 +25,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def _report(flags: ReportFlags) -> int:
     from encoders.errors import UsageError
+    from experiments.folder import find_runs
     from experiments.progress import say
     from experiments.report.runs import read_runs, relative
     from experiments.report.writing import check_out, command_line, write_report
-    from experiments.verbs.dashboard import find_boards
 
     check_out(flags.out)
-    folders = [board.parent for board in find_boards(flags.runs).values()]
-    found = {path.parent.resolve() for run in flags.runs for path in run.rglob("config.toml")}
-    for folder in sorted(found - set(folders)):
-        say(f"{relative(folder)} is left out: it has no tensorboard folder, so it is no whole run")
-    runs, unfinished = read_runs(folders)
+    whole = []
+    for folder in find_runs(flags.runs):
+        if folder.tensorboard.is_dir():
+            whole.append(folder)
+        else:
+            say(f"{relative(folder.path)} is left out: it has no tensorboard folder, so it is no whole run")
+    runs, unfinished = read_runs(whole)
     for name in unfinished:
         say(f"{name} has no summary yet, so it is left out; finish it with slatelab train --resume {name}")
     if not runs:

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from experiments.benchmark.scoreboard import Scoreboard
 from experiments.evaluation import Evaluation
+from experiments.report.numbers import Numeral, interval, signed, two_decimals
 from experiments.statistics import Estimate
 from experiments.verbs.terminal import PIPED_WIDTH, console
 
@@ -56,7 +57,7 @@ def _table(result: Evaluation, narrow: bool) -> Table:
         table.add_row(
             policy,
             _interval(estimates["return"]),
-            _interval(result.paired[policy]["return"], sign="+") if policy in result.paired else "",
+            _interval(result.paired[policy]["return"], signed(two_decimals)) if policy in result.paired else "",
             f"{estimates['length'].mean:.1f}",
             f"{estimates['ctr'].mean:.3f}",
             "" if score is None else f"{score:.2f}",
@@ -65,10 +66,6 @@ def _table(result: Evaluation, narrow: bool) -> Table:
     return table
 
 
-def _interval(estimate: Estimate, sign: str = "") -> str:
-    number = f"{{:{sign}z.2f}}"
-    text = number.format(estimate.mean)
-    if estimate.ci_low is None or estimate.ci_high is None:
-        return text
+def _interval(estimate: Estimate, numeral: Numeral = two_decimals) -> str:
     # An escaped bracket: rich takes an open one for markup.
-    return f"{text} \\[{number.format(estimate.ci_low)}, {number.format(estimate.ci_high)}]"
+    return interval(estimate, numeral).replace("[", "\\[")

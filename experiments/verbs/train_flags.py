@@ -15,7 +15,7 @@ from experiments.settings import RunSettings, TrainSettings
 
 PROG = "slatelab train"
 MORE = (
-    "The settings of the parts are nested: --env.NAME and --agent.NAME. "
+    "The settings of environment and agent are nested: --env.NAME and --agent.NAME. "
     "slatelab train --env ENV --agent AGENT --help lists those of a pair. "
     "What wins, from weakest: defaults, the presets of agent and pair, --config, flags."
 )
@@ -117,7 +117,7 @@ def _parse(arguments: Sequence[str], env: str, agent: str, layers: Sequence[conf
     env_settings, agent_settings = config.settings_classes(env, agent)
     default_train = config.build(TrainSettings, "train", *layers, {"train": {"env": env, "agent": agent}})
     flat = tyro.conf.arg(name="")
-    parts: list[tuple[str, Any, Any]] = [
+    fields: list[tuple[str, Any, Any]] = [
         ("train", Annotated[TrainSettings, flat], default_train),
         ("flags", Annotated[Flags, flat], Flags()),
         ("env", env_settings, config.build(env_settings, "env", *layers)),
@@ -125,7 +125,7 @@ def _parse(arguments: Sequence[str], env: str, agent: str, layers: Sequence[conf
     ]
     cls = dataclasses.make_dataclass(
         "TrainCommand",
-        [(name, hint, dataclasses.field(default=default)) for name, hint, default in parts],
+        [(name, hint, dataclasses.field(default=default)) for name, hint, default in fields],
         frozen=True,
         kw_only=True,
     )

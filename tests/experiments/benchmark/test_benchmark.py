@@ -16,7 +16,7 @@ from test_training import summary
 
 from envs.simulator import Simulator
 from experiments import evaluation, training
-from experiments.benchmark import jobs
+from experiments.benchmark import bench
 from experiments.benchmark.record import read_record
 from experiments.building import build_kernel
 from experiments.checkpoint import load_checkpoint
@@ -115,7 +115,7 @@ def test_the_simulator_of_an_environment_is_built_once(slatelab: Slatelab, monke
         built.append(run.train.env)
         return build_kernel(run)
 
-    monkeypatch.setattr(jobs, "build_kernel", build)
+    monkeypatch.setattr(bench, "build_kernel", build)
     monkeypatch.setattr(training, "build_simulator", lambda run, kernel: kernel or pytest.fail("built again"))
     assert slatelab(*SMALL_BENCHMARK).code == 0
     assert built == ["toy:Toy-v0"]
@@ -205,7 +205,7 @@ def test_other_settings_are_refused_and_replaced_when_told(slatelab: Slatelab, b
 
 
 def test_another_version_is_refused(slatelab: Slatelab, board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("benchmark.driver", "benchmark.plan"):
+    for module in ("benchmark.driver", "benchmark.cells"):
         monkeypatch.setattr(f"experiments.{module}.installed_version", lambda: "9.9.9")
     result = slatelab(*SMALL_BENCHMARK)
     assert result.code == 2

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from command_line import Result
 
+from experiments.folder import RunFolder
 from experiments.report import figures
+from experiments.report.comparison import Comparison, compare
 from experiments.report.numbers import decimals
-from experiments.report.runs import Comparison, compare, read_runs
+from experiments.report.runs import read_runs
 
 Slatelab = Callable[..., Result]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -68,7 +70,7 @@ def table_row(page: str, *first: str) -> list[str]:
 
 def comparisons(*folders: Path) -> list[Comparison]:
     """Return what may be compared among runs."""
-    return compare(read_runs(folders)[0])
+    return compare(read_runs(map(RunFolder, folders))[0])
 
 
 def test_report_holds_a_page_and_two_figures(slatelab: Slatelab, tmp_path: Path) -> None:
