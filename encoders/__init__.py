@@ -6,7 +6,7 @@ that the command line can list encoders without torch.
 Example:
     >>> import encoders
     >>> sorted(encoders.ENCODERS)
-    ['minilm', 'tiny']
+    ['minilm', 'random', 'tfidf', 'tiny']
 """
 
 import importlib
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ENCODERS = {
     "minilm": "encoders.minilm:minilm_encoder",
+    "random": "encoders.hashed:random_encoder",
+    "tfidf": "encoders.lexical:tfidf_encoder",
     "tiny": "encoders.tiny:tiny_encoder",
 }
 """From encoder name to the function that builds it out of an ``EncoderSettings``."""

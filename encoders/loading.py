@@ -1,11 +1,12 @@
 """Find an encoder by name, folder, hub name or import path."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 from encoders import ENCODERS
 from encoders.errors import UsageError
-from encoders.protocol import Encoder, check_encoder
+from encoders.protocol import Encoder, Fittable, check_encoder
 from encoders.registry import load_object, lookup, unknown_name
 from encoders.settings import EncoderSettings
 
@@ -17,6 +18,7 @@ def load_encoder(
     precision: str = "float32",
     batch_size: int = 32,
     cache: bool = True,
+    corpus: Sequence[str] | None = None,
 ) -> Encoder:
     """Return the encoder called ``name``.
 
@@ -27,6 +29,7 @@ def load_encoder(
         precision: "float32", "bfloat16" or "float16" (GPU only).
         batch_size: texts in one forward pass.
         cache: whether vectors are kept on disk, in ``cache_folder()``.
+        corpus: texts for an encoder that is `Fittable`, such as ``tfidf``, to learn from; others pass it over.
 
     Raises:
         UsageError: the name, device or precision is not known here.
@@ -34,6 +37,8 @@ def load_encoder(
     """
     settings = EncoderSettings(device=device, precision=precision, batch_size=batch_size)
     encoder = _build(name, settings)
+    if corpus is not None and isinstance(encoder, Fittable):
+        encoder = encoder.fit(corpus)
     if not cache:
         return encoder
     from encoders.cache import CachedEncoder

@@ -35,6 +35,15 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class Fittable(Protocol):
+    """An encoder that learns from the texts of a catalogue which words are rare."""
+
+    def fit(self, texts: Sequence[str]) -> Encoder:
+        """Return the encoder fitted on texts, with a fingerprint that tells them."""
+        ...
+
+
 def check_texts(texts: Sequence[str]) -> list[str]:
     """Return ``texts`` as a list, or say which of them cannot be encoded.
 

@@ -72,7 +72,7 @@ class TextFeatures:
     """(N, D) float32 unit features of the catalogue."""
 
     def __init__(self, item_texts: Sequence[str], encoder_name: str, num_features: int, device: torch.device) -> None:
-        self._encoder, self._device = load_encoder(encoder_name, device=str(device)), device
+        self._encoder, self._device = load_encoder(encoder_name, device=str(device), corpus=item_texts), device
         vectors_NE = self._encoder.encode(item_texts)
         self._components = PrincipalComponents.fit(vectors_NE, num_features)
         self.items = self._put(vectors_NE)
