@@ -101,5 +101,5 @@ def _units(vectors_ND: "npt.NDArray[Any]") -> "npt.NDArray[np.float32]":
 
 
 def tfidf_encoder(settings: EncoderSettings) -> HashedTerms:
-    """Return the encoder; no setting changes it."""
+    """Return weighted words: the rarer in the catalogue, the more they count."""
     return HashedTerms()
