@@ -1,5 +1,6 @@
 """The pages of `docs/` say what is true: their examples run, their commands exist."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from agents import AGENTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MAP = (ROOT / "docs" / "architecture.md").read_text()
 SHORT = ["--steps", "2048", "--num-users", "64", "--eval-users", "20"]
 
 
@@ -111,6 +113,70 @@ def test_every_agent_has_a_page_that_says_what_it_is_and_how_to_train_it(agent: 
     for part in ("**When.**", "**Equation.**", "**Logs**", "**Settings**"):
         assert part in page, part
     assert f"(agents/{agent}.md)" in (ROOT / "docs" / "agents.md").read_text()
+
+
+NAMED = re.compile(r"`((?:encoders|envs|agents|experiments|tests|benchmarks|docs)[./][\w./]*\w/?)(?:\(\))?`")
+"""A path or a dotted name of ours, in code style; what has a placeholder in capitals is neither."""
+
+
+def _members(tree: ast.AST) -> dict[str, ast.AST]:
+    """Return what a module or a class defines, by name."""
+    found: dict[str, ast.AST] = {}
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _exists(name: str) -> bool:
+    """Return whether a path exists, or a dotted name is a module of ours or what one defines."""
+    if "/" in name:
+        return (ROOT / name).exists()
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        stem = ROOT.joinpath(*parts[:length])
+        module = next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
+        if module is not None:
+            here: ast.AST | None = ast.parse(module.read_text())
+            for part in parts[length:]:
+                here = None if here is None else _members(here).get(part)
+            return here is not None
+    return False
+
+
+def test_names_are_told_from_what_does_not_exist() -> None:
+    for name in ("envs/vector.py", "envs/shop/", "envs.vector", "envs.vector.SlateVectorEnv.step", "agents.AGENTS"):
+        assert _exists(name), name
+    for name in ("envs/victor.py", "envs.victor", "envs.vector.Nobody", "envs.vector.SlateVectorEnv.stop"):
+        assert not _exists(name), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_and_name_in_the_pages_exists(page: Path) -> None:
+    for name in NAMED.findall(page.read_text()):
+        if not re.search(r"[A-Z]{2,}[-.]", name):
+            assert _exists(name), f"{page.name} names {name}"
+
+
+def test_the_map_has_every_room_and_what_it_may_use() -> None:
+    from test_architecture import GRAPH, SOURCES
+
+    rows = re.findall(r"^\| `((?:encoders|envs|agents|experiments)[\w/]*)/` \| [^|]* \| ([^|]*)\|$", MAP, re.MULTILINE)
+    allowed = {path.replace("/", "."): set(re.findall(r"`(\w+)`", names)) for path, names in rows}
+    rooms = {
+        module: module if path.name == "__init__.py" else module.rpartition(".")[0] for module, path in SOURCES.items()
+    }
+    assert allowed.keys() == set(rooms.values())
+    for room in allowed:
+        assert ROOT.joinpath("tests", *room.split(".")).is_dir(), f"{room} has no tests of its own"
+    for module, others in GRAPH.items():
+        floor = module.partition(".")[0]
+        used = {rooms[other].rpartition(".")[2] for other in others if rooms[other].startswith(f"{floor}.")}
+        beyond = used - {rooms[module].rpartition(".")[2]} - allowed[rooms[module]]
+        assert not beyond, f"{module} uses {beyond}, which the map does not allow"
 
 
 def _rows(text: str) -> list[list[str]]:
