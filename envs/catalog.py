@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.errors import UsageError
+from envs.fingerprints import fingerprint
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
@@ -57,6 +59,11 @@ class Catalog:
     def __len__(self) -> int:
         """Return the number of items, N."""
         return len(self.item_ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that the catalogue holds."""
+        return fingerprint(self.item_ids, self.titles, self.texts, self.genre_names, self.genres)
 
     def take(self, indices: IntArray) -> Catalog:
         """Return a catalogue of the items at `indices` (n,), int64 in [0, N), in that order."""
@@ -147,6 +154,14 @@ class DataSet:
             raise UsageError(
                 f"a rating is outside the scale [{low}, {high}] of {self.name}; give the scale as star_range"
             )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of items and ratings; what the set and its raters are called does not count."""
+        ratings = self.ratings
+        sizes = f"{self.star_range} {len(ratings.user_ids)}"
+        arrays = (ratings.users, ratings.items, ratings.stars, ratings.timestamps)
+        return fingerprint(self.catalog.fingerprint, sizes, *arrays)
 
 
 def build_catalog(item_ids: Sequence[str], titles: Sequence[str], genres_of: Sequence[Sequence[str]]) -> Catalog:

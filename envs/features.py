@@ -77,6 +77,11 @@ class TextFeatures:
         self._components = PrincipalComponents.fit(vectors_NE, num_features)
         self.items = self._put(vectors_NE)
 
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the encoder."""
+        return self._encoder.fingerprint
+
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """Map n texts to unit features, (n, D) float32."""
         return self._put(self._encoder.encode(texts))

@@ -110,7 +110,7 @@ class Movies(TextDomain):
         super().__init__(settings, device, dataset.catalog)
         by_text = settings.user_vector == "text"
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)
-        self.films = self.users.items
+        self.films, self.fingerprint = self.users.items, self.users.fingerprint
         self.set_items(self.films.vectors, self.films.vectors, self.films.popularity)
         self.num_user_features = 3 * settings.num_features + 4
         # Of steps, clicks, recent stars and stars. Made once: to make them in a step waits for a GPU.

@@ -48,6 +48,9 @@ class Simulator(Protocol):
     A state is a dict of tensors with leading axis B; functions never write into the state they are given. What `start`
     and `step` return is new, or was given to them, or is one entry that all rows share (stride 0); it is never a tensor
     that the simulator keeps, because rows of new ones are replaced in place.
+
+    A simulator whose settings name what lies elsewhere, such as data or an encoder, also has ``fingerprint``, a hash of
+    their content (`envs.fingerprints`).
     """
 
     METRICS: ClassVar[tuple[Metric, ...]]
@@ -98,6 +101,15 @@ class Retrieves(Protocol):
 
     def best_items(self, state: State) -> Tensor:
         """Return the item of the whole catalogue, among those that may be shown, that is likeliest clicked, (B,)."""
+
+
+def fingerprint_of(simulator: Simulator) -> str:
+    """Return the fingerprint of what a simulator's settings only name, such as a folder of data or an encoder.
+
+    It is the simulator's attribute ``fingerprint``, which need not be there: where settings say all, it is empty. Two
+    simulators of one environment with the same settings and fingerprint are the same, wherever their data lie.
+    """
+    return str(getattr(simulator, "fingerprint", ""))
 
 
 def check_sizes(slate_size: int, num_candidates: int, num_items: int) -> None:

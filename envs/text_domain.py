@@ -88,6 +88,8 @@ class TextDomain:
     source: CandidateSource
     num_user_features: int
     """U"""
+    fingerprint: str
+    """Hash of what the settings only name, see `envs.simulator.fingerprint_of`: catalogue, people, encoder."""
 
     def __init__(self, settings: TextDomainSettings, device: str, catalog: Catalog) -> None:
         check_sizes(settings.slate_size, settings.num_candidates, len(catalog))

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from envs.features import TextFeatures
-from envs.feed.catalog import CATALOGUE_SEED, PERSONAS, FeedCatalog, generate_personas
+from envs.feed.catalog import CATALOGUE_SEED, PERSONAS, FeedCatalog, Personas
 from envs.interface import Tensors
 from envs.simulator import SPLITS, Split
 
@@ -71,12 +71,12 @@ class FeedUsers:
     """Users drawn around personas.
 
     Args:
+        personas: the generated personas, in the order of `SPLITS`.
         features: what maps their texts into the space of the posts.
         device: where everything goes.
     """
 
-    def __init__(self, features: TextFeatures, device: torch.device) -> None:
-        personas = generate_personas()
+    def __init__(self, personas: Personas, features: TextFeatures, device: torch.device) -> None:
         self._device = device
         self._personas = {
             "profile": features(personas.texts),

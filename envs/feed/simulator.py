@@ -9,10 +9,11 @@ from torch.nn.functional import normalize, one_hot, pad
 
 from envs.candidates import inner_products
 from envs.features import TextFeatures
-from envs.feed.catalog import generate_catalog
+from envs.feed.catalog import generate_catalog, generate_personas
 from envs.feed.policies import hand_rule, myopic_oracle, near_oracle
 from envs.feed.population import CREATOR_CODE, FeedUsers, Posts
 from envs.feed.settings import FeedMyopicSettings, FeedSettings
+from envs.fingerprints import fingerprint
 from envs.interface import Metric, Policy, Tensors, repeats
 from envs.simulator import Anchor, Outcome, Split, State
 from envs.text_domain import TextDomain
@@ -116,7 +117,9 @@ class Feed(TextDomain):
         feed = generate_catalog()
         super().__init__(settings, device, feed.catalog)
         texts = TextFeatures(feed.catalog.texts, settings.encoder, settings.num_features, self.device)
-        self.posts, self.users = Posts(feed, texts.items), FeedUsers(texts, self.device)
+        personas = generate_personas()
+        self.posts, self.users = Posts(feed, texts.items), FeedUsers(personas, texts, self.device)
+        self.fingerprint = fingerprint(feed.catalog.fingerprint, personas.texts, texts.fingerprint)
         self.set_items(self.posts.vectors, self.posts.features, self.posts.popularity)
         self.num_user_features = 3 * self.posts.features.shape[1] + 8
         # Of slates, clicks, recent answers and answers. Made once: to make them in a step waits for a GPU.

@@ -18,6 +18,7 @@ from encoders.cache import cache_folder, write_atomically
 from encoders.errors import Failure
 from encoders.files import sweep_parts
 from envs.catalog import DataSet
+from envs.fingerprints import fingerprint
 from envs.fitted.preferences import PREDICTORS, SPLITS, Preferences, PreferenceSettings, fit_preferences
 
 CODE_VERSION = 1  # raise it when the same settings no longer give the same preferences
@@ -50,6 +51,11 @@ def load_or_fit(dataset: DataSet, settings: PreferenceSettings, cache_dir: Path 
     except (OSError, Failure) as error:
         _logger.warning("cannot cache the preferences as %s (%s); going on without", path, error)
     return preferences
+
+
+def fit_fingerprint(dataset: DataSet, settings: PreferenceSettings) -> str:
+    """Return the fingerprint of preferences: of ratings, settings and the version of the code that fits them."""
+    return fingerprint(dataset.fingerprint, json.dumps([CODE_VERSION, asdict(settings)], sort_keys=True))
 
 
 def _cache_key(dataset: DataSet, settings: PreferenceSettings) -> str:

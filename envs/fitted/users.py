@@ -10,7 +10,8 @@ from torch import Tensor
 
 from envs.catalog import DataSet
 from envs.features import TextFeatures
-from envs.fitted.cache import load_or_fit
+from envs.fingerprints import fingerprint
+from envs.fitted.cache import fit_fingerprint, load_or_fit
 from envs.fitted.preferences import Preferences, PreferenceSettings
 from envs.fitted.raters import RaterPool, draw_raters, rater_pool
 from envs.fitted.scales import even_out
@@ -40,6 +41,8 @@ class Items:
 class FittedUsers:
     """Users drawn around real raters, whose affinities are standardised over the catalogue.
 
+    Their ``fingerprint`` is of items, ratings, how preferences are fitted, and the encoder.
+
     Args:
         dataset: catalogue and ratings.
         encoder_name: text encoder of the item (and rater) texts.
@@ -54,8 +57,8 @@ class FittedUsers:
     def __init__(
         self, dataset: DataSet, encoder_name: str, num_features: int, text_profiles: bool, device: torch.device
     ) -> None:
-        dataset = even_out(dataset)
-        self.preferences = load_or_fit(dataset, PreferenceSettings())
+        dataset, settings = even_out(dataset), PreferenceSettings()
+        self.preferences = load_or_fit(dataset, settings)
         _logger.info(
             "preferences fitted on %s: error on hidden ratings of new raters, on the scale of %g to %g: %.3f (biases "
             "alone %.3f, item means %.3f, global mean %.3f)",
@@ -64,6 +67,7 @@ class FittedUsers:
             *(self.preferences.errors["test"][name] for name in ("factors", "biases", "item_mean", "global_mean")),
         )
         features = TextFeatures(dataset.catalog.texts, encoder_name, num_features, device)
+        self.fingerprint = fingerprint(fit_fingerprint(dataset, settings), features.fingerprint)
         self.items = _items(dataset, features.items, self.preferences, device)
         self.pools: dict[Split, RaterPool] = {split: rater_pool(self.preferences, split, device) for split in SPLITS}
         item_factors_NF = self.items.factors[:, :-1]

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize, pad
 from encoders.errors import UsageError
 from envs.candidates import inner_products
 from envs.features import TextFeatures
+from envs.fingerprints import fingerprint
 from envs.interface import Metric, Policy, Tensors, mask_out, repeats
 from envs.news.catalog import WEEK, generate_catalog, generate_personas
 from envs.news.items import NUM_TIMES, NewsItems, NewsUsers
@@ -130,7 +131,9 @@ class News(TextDomain):
         super().__init__(settings, device, news.catalog)
         texts = TextFeatures(news.catalog.texts, settings.encoder, settings.num_features, self.device)
         self.items = NewsItems(news, texts.items, settings)
-        self.users = NewsUsers(generate_personas(), texts, settings, self.device)
+        personas = generate_personas()
+        self.users = NewsUsers(personas, texts, settings, self.device)
+        self.fingerprint = fingerprint(news.catalog.fingerprint, personas.texts, texts.fingerprint)
         self.set_items(self.items.vectors, self.items.vectors, self.items.popularity)
         self.num_user_features = 3 * settings.num_features + NUM_TIMES + NUM_NUMBERS
         self.offer = NewsOffer(settings, self.items, self.source)

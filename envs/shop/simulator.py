@@ -9,6 +9,7 @@ from torch.nn.functional import embedding_bag, normalize, pad
 
 from envs.candidates import inner_products
 from envs.features import TextFeatures
+from envs.fingerprints import fingerprint
 from envs.interface import Metric, Policy, Tensors, repeats
 from envs.shop.catalog import generate_catalog, generate_personas
 from envs.shop.items import ShopItems, ShopUsers, by_kind
@@ -131,7 +132,9 @@ class Shop(TextDomain):
         super().__init__(settings, device, shop.catalog)
         features = TextFeatures(shop.catalog.texts, settings.encoder, settings.num_features, self.device)
         self.products = ShopItems(shop, features.items)
-        self.users = ShopUsers(generate_personas(), features, self.device)
+        personas = generate_personas()
+        self.users = ShopUsers(personas, features, self.device)
+        self.fingerprint = fingerprint(shop.catalog.fingerprint, personas.texts, features.fingerprint)
         self.set_items(self.products.vectors, self.products.features, self.products.popularity)
         self.num_user_features = 2 * self.products.features.shape[1] + settings.num_features + 7
         # Of the entries of progress. Made once: to make them in a step waits for a GPU.

@@ -45,7 +45,7 @@ def read_plain(path: Path, separator: str, names: Sequence[str]) -> Table:
         UsageError: if it is empty, or a line has another number of columns than there are `names`.
         Failure: if it cannot be read.
     """
-    lines = _decode(read_content(path)).splitlines()
+    lines = _decode(read_content(path)).replace("\r\n", "\n").split("\n")
     return _table(path, names, [(at, line.split(separator)) for at, line in enumerate(lines, start=1) if line.strip()])
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from encoders.errors import Failure, UsageError
 
+MAX_TIME = 2.0**62
+"""Seconds; times count by their order, so that what lies beyond may lie there."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -65,8 +68,7 @@ class Table:
                 return np.array(texts, dtype="datetime64[s]").astype(np.int64)
             except ValueError:
                 pass
-        times = self.numbers(name)
-        return (times / 1_000 if np.abs(times).max() > 1e12 else times).astype(np.int64)
+        return self.numbers(name).clip(-MAX_TIME, MAX_TIME).astype(np.int64)
 
     def _wrong(self, name: str, row: int, fault: str) -> UsageError:
         return UsageError(

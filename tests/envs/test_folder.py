@@ -97,6 +97,12 @@ def test_all_columns_can_be_named(tmp_path: Path) -> None:
     assert load_folder(tmp_path, Fields(**vars(fields) | {"genre": "none"})).catalog.genre_names == ()
 
 
+def test_times_beyond_all_time_keep_their_order(tmp_path: Path) -> None:
+    folder = _one_million(tmp_path)
+    (folder / "ratings.dat").write_text("7::10::4::1e30\n8::30::2::5\n7::30::5::-1e30\n")
+    assert np.argsort(load_folder(folder).ratings.timestamps).tolist() == [2, 1, 0]
+
+
 REFUSED = {
     "nothing": ({}, "holds neither atomic files .* nor MovieLens' nor csv files .there is: nothing"),
     "no rating": (
