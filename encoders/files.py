@@ -1,30 +1,77 @@
 """The user's cache folder, files that are never half-written, and their hashes."""
 
+import atexit
 import contextlib
+import errno
 import functools
 import hashlib
+import logging
 import os
 import secrets
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-from encoders.errors import Failure
+from encoders.errors import Failure, UsageError
+
+logger = logging.getLogger("slatelab.encoders")
 
 _DAY_SECONDS = 86_400
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space or choose another folder"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "choose a folder that you may write to"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is in the way: move it, or choose another folder"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "close some programs, or raise the limit of open files (ulimit -n)"),
+    errno.ENOENT: "it was removed or moved meanwhile: put it back, or begin anew",
+    errno.EISDIR: "a folder is in the way: move it, or choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+def cure(error: OSError) -> str:
+    """Return what can be done about an error of the file system."""
+    return _CURES.get(error.errno or 0, "check the disk, or choose another folder")
+
+
+def at_home(path: str) -> Path:
+    """Return a path with its ``~`` resolved.
+
+    Raises:
+        UsageError: there is no home directory.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: there is no home directory here; write the path in full") from error
 
 
 def cache_folder() -> Path:
     """Return the folder for files that can be made again: ``$SLATELAB_CACHE``, else the user's cache folder.
 
-    The folder is not created here.
+    The folder is not created here. Without a home directory it is one that goes away with this process.
     """
     named = os.environ.get("SLATELAB_CACHE")
     if named:
-        return Path(named).expanduser()
+        return at_home(named)
     import platformdirs
 
-    return platformdirs.user_cache_path("slatelab")
+    try:
+        folder = platformdirs.user_cache_path("slatelab")
+    except RuntimeError:
+        return _passing_folder()
+    # (Older versions of platformdirs give "~/.cache/slatelab" as it stands.)
+    return folder if folder.is_absolute() else _passing_folder()
+
+
+@functools.cache
+def _passing_folder() -> Path:
+    """Return a folder for this process alone."""
+    logger.warning("there is no home directory, so nothing is kept for the next run; $SLATELAB_CACHE can name a folder")
+    folder = tempfile.mkdtemp(prefix="slatelab-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
@@ -53,9 +100,7 @@ def write_atomically(path: Path | str, content: bytes) -> None:
             raise
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Failure(
-            f"cannot write {path} ({len(content):,} bytes): {reason}; free some space or choose another folder"
-        ) from error
+        raise Failure(f"cannot write {path} ({len(content):,} bytes): {reason}; {cure(error)}") from error
 
 
 def sweep_parts(folder: Path) -> None:

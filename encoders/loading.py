@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Sequence
-from pathlib import Path
 
 from encoders import ENCODERS
 from encoders.errors import UsageError
+from encoders.files import at_home
 from encoders.protocol import Encoder, Fittable, check_encoder
 from encoders.registry import load_object, lookup, unknown_name
 from encoders.settings import EncoderSettings
@@ -50,7 +50,7 @@ def _build(name: str, settings: EncoderSettings) -> Encoder:
     if name in ENCODERS:
         built: Encoder = lookup("encoder", name, ENCODERS)(settings)
         return built
-    folder = Path(name).expanduser()
+    folder = at_home(name)
     if name and folder.is_dir():
         from encoders.bert import BertEncoder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from encoders.bert import BertEncoder
 from encoders.errors import Failure, UsageError
-from encoders.files import file_sha256
+from encoders.files import at_home, file_sha256
 from encoders.hub import hub_folder
 from encoders.settings import EncoderSettings
 
@@ -39,7 +39,7 @@ def find_minilm() -> tuple[Path, str]:
     """Return the folder of the model and where it comes from: "folder", "package" or "hub"."""
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     if named:
-        folder = Path(named).expanduser()
+        folder = at_home(named)
         if not folder.is_dir():
             raise UsageError(f"${ENVIRONMENT_VARIABLE} names {folder}, which is no folder; correct or unset it")
         _warn_if_other(folder)

@@ -83,7 +83,7 @@ def show_progress(total: int) -> Iterator[Progress]:
         yield outer
         return
     shown: Progress
-    is_long, on_terminal = total >= WORTH_SHOWING, sys.stderr.isatty()
+    is_long, on_terminal = total >= WORTH_SHOWING, sys.stderr is not None and sys.stderr.isatty()
     shown = (_Bar(total) if on_terminal else _Counter(total)) if is_long else _Silent()
     token = _outer.set(shown)
     try:

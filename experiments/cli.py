@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from encoders.errors import Failure, UsageError
+from encoders.files import cure
 from encoders.registry import lookup, unknown_name
+from experiments.output import steady_output
 
 VERBS = {
     "train": ("experiments.verbs.train:main", "train an agent and compare it with every baseline"),
@@ -26,8 +28,14 @@ PACKAGES = ("encoders", "envs", "agents", "experiments")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    with steady_output():
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    """Do what a command line says; turn what goes wrong into a sentence and an exit code."""
     try:
-        return _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        return _dispatch(arguments)
     except UsageError as error:
         return _complain(error, USAGE)
     except Failure as error:
@@ -38,6 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "").partition(".")[0] in PACKAGES:
             raise
         return _complain(f'the package "{error.name}" is not installed; install slatelab again, or add it', FAILURE)
+    except (MemoryError, RuntimeError) as error:
+        from experiments.memory import shortage
+
+        told = shortage(error)
+        if told is None:
+            raise
+        return _complain(told, FAILURE)
     except KeyboardInterrupt as stop:
         return _complain(f"interrupted; {stop}" if str(stop) else "interrupted", INTERRUPTED)
     except SystemExit as stop:
@@ -82,10 +97,12 @@ def check_own_packages() -> None:
 
 def _about_file(error: OSError) -> str:
     """Return what the system says about a file, and the cure where it is known."""
+    if error.strerror is None:
+        return str(error)
+    where = f" at {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = f" at {error.filename}" if error.filename else ""
         return f"{error.strerror}{where}; free some space, then go on with slatelab train --resume RUN"
-    return str(error)
+    return f"{error.strerror}{where}; {cure(error)}"
 
 
 def _complain(error: BaseException | str, code: int) -> int:

@@ -11,6 +11,7 @@ from agents.protocol import Agent
 from envs.interface import Metric
 from envs.simulator import Simulator, Split
 from experiments import statistics
+from experiments.memory import enough_memory
 from experiments.seeds import Purpose, derive_seed
 from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
 from experiments.statistics import Estimate, Sample
@@ -147,7 +148,8 @@ def play_panel(
 
 def play_policy(simulator: Simulator, act: Act, panel: Panel) -> Sessions:
     """Play one policy on a panel; it is drawn anew, so that nobody can write into another's users."""
-    return play(simulator, draw_panel(simulator, panel), act, panel.stream("panel noise"))
+    with enough_memory(panel.users):
+        return play(simulator, draw_panel(simulator, panel), act, panel.stream("panel noise"))
 
 
 def draw_panel(simulator: Simulator, panel: Panel) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.protocol import Agent
 from encoders.errors import Failure, UsageError
+from encoders.files import cure
 from experiments import config, evaluation
 from experiments.building import MYOPIC_TWIN
 from experiments.evaluation import Evaluation, Panel
@@ -88,9 +89,7 @@ class Run:
             shutil.copytree(self.folder.path, copy)
             copy.replace(target)
         except OSError as error:
-            raise Failure(
-                f"cannot save the run to {target}: {error}; free some space or choose another folder"
-            ) from error
+            raise Failure(f"cannot save the run to {target}: {error}; {cure(error)}") from error
         finally:
             shutil.rmtree(copy, ignore_errors=True)
 

@@ -7,6 +7,7 @@ from envs.simulator import Simulator
 from experiments.checkpoint import check_same, load_checkpoint
 from experiments.folder import RunFolder
 from experiments.loop import learn
+from experiments.memory import enough_memory
 from experiments.progress import say
 from experiments.settings import RunSettings
 from experiments.tracking.logbook import Logbook
@@ -86,13 +87,15 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
 def _build(runs: Sequence[RunSettings], kernel: Simulator | None) -> Training:
     if kernel is None:
         say(f"loading the catalogue of {runs[0].train.env} …")
-    return Training(runs, kernel)
+    with enough_memory(runs[0]):
+        return Training(runs, kernel)
 
 
 def _learn(training: Training, folders: Sequence[RunFolder], resumed: bool = False) -> None:
     logbooks = [Logbook(folder, seed, resumed) for folder, seed in zip(folders, training.seeds(), strict=True)]
     try:
-        learn(training, logbooks)
+        with enough_memory(training.runs[0]):
+            learn(training, logbooks)
     finally:
         for logbook in logbooks:
             logbook.close()

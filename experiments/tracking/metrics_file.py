@@ -2,11 +2,13 @@
 
 import csv
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from encoders.cache import write_atomically
 from encoders.errors import Failure
+from encoders.files import cure
 from experiments.tracking.metrics import STEP
 
 
@@ -29,14 +31,16 @@ class MetricsFile:
         """Append a row, at once on disk.
 
         Raises:
-            Failure: a full disk.
+            Failure: a full disk, or the run's folder was removed meanwhile.
         """
         cells = [str(user_steps), *(repr(row[name]) if name in row else "" for name in self.names)]
         try:
-            with self.path.open("a", encoding="utf-8", newline="") as file:
+            # Not "a", which would begin a file without its first line where the folder was removed and made again.
+            with self.path.open("r+", encoding="utf-8", newline="") as file:
+                file.seek(0, os.SEEK_END)
                 file.write(_line(cells))
         except OSError as error:
-            raise Failure(f"cannot write {self.path}: {error.strerror}; make room and go on with --resume") from error
+            raise Failure(f"cannot write {self.path}: {error.strerror}; {cure(error)}") from error
 
 
 def _rows_until(path: Path, user_steps: int, width: int) -> list[list[str]]:

@@ -1,5 +1,6 @@
 """CachedEncoder and the files beneath it: nothing twice, nothing lost, nothing half-written."""
 
+import errno
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ import torch
 import encoders
 from encoders import CachedEncoder, Failure, UsageError, cache_folder, cosine, write_atomically
 from encoders import cache as cache_module
+from encoders import files as files_module
 from encoders import store as store_module
 from encoders.cache import text_key
 
@@ -262,6 +264,58 @@ def test_the_cache_folder_is_the_named_one(monkeypatch: pytest.MonkeyPatch, tmp_
     assert len(shards(tmp_path)) == 1
     monkeypatch.delenv("SLATELAB_CACHE")
     assert cache_folder().name == "slatelab"
+
+
+@pytest.mark.parametrize("found", [None, Path("~/.cache/slatelab")], ids=["refused", "not resolved"])
+def test_without_a_home_directory_nothing_is_kept_for_the_next_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, found: Path | None
+) -> None:
+    import platformdirs
+
+    def look(name: str) -> Path:
+        if found is None:
+            raise RuntimeError("could not determine the home directory")
+        return found
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SLATELAB_CACHE")
+    monkeypatch.setattr(platformdirs, "user_cache_path", look)
+    files_module._passing_folder.cache_clear()
+    folder = cache_folder()
+    assert folder == cache_folder()
+    assert folder.is_dir()
+    assert folder.is_absolute()
+    assert caplog.text.count("there is no home directory") == 1
+    CachedEncoder(Counting()).encode(["a"])
+    assert len(shards(folder)) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_named_in_a_home_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLATELAB_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(UsageError, match="write the path in full"):
+        cache_folder()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "that you may write to"),
+        (errno.ENOENT, "removed or moved meanwhile"),
+        (errno.ENOTDIR, "a file is in the way"),
+        (errno.ENAMETOOLONG, "choose a shorter name"),
+        (errno.EIO, "check the disk"),
+    ],
+)
+def test_the_cure_fits_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(Failure, match=words) as caught:
+        write_atomically(tmp_path / "b.bin", b"new")
+    assert ("free some space" in str(caught.value)) == (code == errno.ENOSPC)
 
 
 def test_a_write_makes_folders_and_replaces(tmp_path: Path) -> None:

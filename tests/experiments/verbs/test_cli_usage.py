@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,7 +211,11 @@ def test_full_disk_is_a_failure_that_keeps_the_last_checkpoint(
     ("error", "words"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ["No space left on device", "--resume RUN"]),
-        (PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs"), ["Permission denied", "runs"]),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs"),
+            ["Permission denied", "runs", "choose a folder that you may write to"],
+        ),
+        (MemoryError("Unable to allocate 74.5 GiB for an array"), ["the memory is not enough (74.5 GiB more"]),
         (ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard"), ['"tensorboard" is not installed']),
     ],
 )
@@ -375,6 +380,37 @@ def test_progress_that_is_piped_is_plain_lines(
         "training: 200 of 400 user-steps · 17/s · return 2.50 · 12 s left",
         "training: 400 of 400 user-steps · 17/s · return 2.50 · 0 s left",
     ]
+
+
+@pytest.mark.parametrize(("total", "width"), [(300_000, 80), (10_000_000, 80), (300_000, 200)])
+def test_a_terminal_shows_the_whole_line_of_progress(monkeypatch: pytest.MonkeyPatch, total: int, width: int) -> None:
+    from rich.console import Console
+
+    from experiments import progress
+
+    console = Console(width=width, force_terminal=True, file=io.StringIO(), color_system=None)
+    monkeypatch.setattr(progress, "Console", lambda stderr: console)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    clock = iter(range(0, 10_000, 13))
+    monkeypatch.setattr("experiments.progress.time.monotonic", lambda: float(next(clock)))
+    shown = progress.TrainingProgress(total)
+    shown.note({"rollout/ep_rew_mean": -1234.567})
+    shown.move(total - 512)
+    assert shown.shown is not None
+    with console.capture() as captured:
+        console.print(shown.shown.get_renderable())
+    (line,) = captured.get().splitlines()
+    assert f" {total - 512:,} of {total:,} user-steps · " in line
+    assert line.endswith("/s · return -1234.57 · 0:00:00 left")
+    assert len(line) <= width
+
+
+def test_a_wait_without_end_is_shown_as_a_long_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments import progress
+
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True, write=len, flush=lambda: None))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_MOVES", 0.0)
+    progress.TrainingProgress(10**12).move(0)
 
 
 def test_score_prints_the_cosine_of_two_texts(slatelab: Slatelab, monkeypatch: pytest.MonkeyPatch) -> None:
