@@ -237,7 +237,7 @@ def test_a_saved_folder_gives_the_vectors_of_the_model_it_was_saved_from(
     tiny: BertEncoder, tiny_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     encoder = BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cpu"))
-    np.testing.assert_allclose(encoder.encode(TEXTS), tiny.encode(TEXTS), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(TEXTS[:4]), tiny.encode(TEXTS[:4]), atol=1e-5)
     printed = capfd.readouterr()
     assert printed.err == ""
     assert printed.out == ""
