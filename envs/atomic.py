@@ -52,7 +52,10 @@ def visible(folder: Path) -> list[str]:
         UsageError: if it is not a folder.
     """
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; give the folder that holds the ratings and the items")
+        raise UsageError(
+            f"{folder} is not a folder; name the one that holds the ratings and the items with --env.data (slatelab "
+            "evaluate: --data)"
+        )
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 

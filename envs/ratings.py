@@ -11,11 +11,14 @@ from envs.movies_settings import MoviesSettings
 from envs.simulator import Anchor
 from envs.tables.fields import Fields
 from envs.tables.sequences import AUTO
+from envs.text_domain import absolute
 
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsSettings(MoviesSettings):
     """Settings of `slatelab/Ratings-v0`."""
+
+    PLACES: ClassVar[tuple[str, ...]] = (*MoviesSettings.PLACES, "data")
 
     data: str = ""
     """Folder of ratings and items: RecBole's atomic files, MovieLens' own files, or two csv files."""
@@ -37,6 +40,12 @@ class RatingsSettings(MoviesSettings):
     """Further columns of the items' file that the encoder reads."""
     min_ratings: int = 5
     """Items with fewer ratings are left out."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be, before anything is loaded; the folder is named from the root on."""
+        super().__post_init__()
+        if self.data:
+            object.__setattr__(self, "data", absolute(self.data))
 
     def fields(self) -> Fields:
         """Return the columns that are named."""

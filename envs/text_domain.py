@@ -1,8 +1,10 @@
 """What environments over a catalogue of texts share: the settings of the offer, the choice, the observation."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag
 
+from encoders import ENCODERS
 from encoders.errors import UsageError
 from envs.candidates import CandidateSource, SourceName, check_source
 from envs.catalog import Catalog
@@ -22,6 +25,9 @@ from envs.simulator import State, check_sizes, resolve_device
 @dataclass(frozen=True, kw_only=True)
 class TextDomainSettings:
     """Settings that the text domains share."""
+
+    PLACES: ClassVar[tuple[str, ...]] = ("encoder",)
+    """Settings that may say where something lies; what lies there is in the simulator's fingerprint."""
 
     encoder: str = "minilm"
     """Text encoder: a name, a local folder or a hub name."""
@@ -45,7 +51,9 @@ class TextDomainSettings:
     """Parameters of the choice model."""
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be, before anything is loaded."""
+        """Refuse settings that cannot be, before anything is loaded; a folder is named from the root on."""
+        if self.encoder not in ENCODERS and Path(self.encoder).expanduser().is_dir():
+            object.__setattr__(self, "encoder", absolute(self.encoder))
         check_source(self)
         check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
         if self.time_limit < 1:
@@ -62,6 +70,11 @@ class TextDomainSettings:
         for name in names:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
+
+
+def absolute(place: str) -> str:
+    """Return a path that leads to the same place from every working directory."""
+    return os.path.abspath(os.path.expanduser(place))  # noqa: PTH100, PTH111 (pathlib keeps `..`, or follows links)
 
 
 class TextDomain:

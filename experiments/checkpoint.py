@@ -12,6 +12,7 @@ import safetensors.torch
 from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors
+from envs.simulator import Simulator, fingerprint_of
 from experiments.settings import FREE, RunSettings
 
 FORMAT = 1
@@ -29,6 +30,8 @@ class Header:
     wall_seconds: float
     version: str
     """Of slatelab."""
+    fingerprint: str = ""
+    """Of what the environment's settings only name, see `envs.simulator.fingerprint_of`."""
     format: int = FORMAT
 
 
@@ -85,10 +88,15 @@ def _read(path: Path, with_tensors: bool) -> tuple[Tensors, Header]:
 def check_same(header: Header, run: RunSettings, path: Path) -> None:
     """Refuse a checkpoint that was made with other settings.
 
+    Where data and encoder lie may differ; `check_content` finds out whether they are the same.
+
     Raises:
         UsageError: naming the first setting that differs.
     """
     tables = run.tables()
+    free = {("train", name) for name in FREE}
+    if header.fingerprint:
+        free |= {("env", name) for name in getattr(run.env, "PLACES", ())}
     for name in ("env", "agent"):
         theirs, ours = header.settings["train"][name], tables["train"][name]
         if theirs != ours:
@@ -99,13 +107,28 @@ def check_same(header: Header, run: RunSettings, path: Path) -> None:
     for table, ours in tables.items():
         theirs = header.settings[table]
         for name in sorted(ours.keys() | theirs.keys()):
-            if (table, name) in {("train", free) for free in FREE} or ours.get(name) == theirs.get(name):
+            if (table, name) in free or ours.get(name) == theirs.get(name):
                 continue
             raise UsageError(
                 f"the checkpoint in {path} was made with [{table}] {name} = {theirs.get(name)}, "
                 f"not {ours.get(name)}; "
                 "resume it without that setting, or start another run with another --out"
             )
+
+
+def check_content(header: Header, simulator: Simulator, path: Path) -> None:
+    """Refuse a checkpoint that was made with other data or another encoder, wherever they lie.
+
+    Raises:
+        UsageError: the fingerprints differ.
+    """
+    ours = fingerprint_of(simulator)
+    if header.fingerprint and header.fingerprint != ours:
+        raise UsageError(
+            f"the checkpoint in {path} was made with other data, texts or another encoder than are there now "
+            f"(fingerprint {header.fingerprint}, not {ours}); bring them back, name the folder where they lie with "
+            "--env.data or --encoder (--data of slatelab evaluate), or start another run with another --out"
+        )
 
 
 def installed_version() -> str:

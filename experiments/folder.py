@@ -81,6 +81,10 @@ class RunFolder:
         """Make the folder anew with its config.toml; what a former run left in it is removed."""
         if self.path.exists():
             shutil.rmtree(self.path)
+        self.write_config(run)
+
+    def write_config(self, run: RunSettings) -> None:
+        """Write config.toml; where data lie and the run is computed may change when it goes on."""
         tables = run.tables()
         # The folder says where the run is; a copied configuration must not point back to it.
         tables["train"].pop("out")

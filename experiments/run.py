@@ -128,15 +128,19 @@ def train(
     return Run(folder=folder, training=start(resolved, folder))
 
 
-def load(path: str | Path, device: str | None = None) -> Run:
+def load(
+    path: str | Path, device: str | None = None, data: str | Path | None = None, encoder: str | None = None
+) -> Run:
     """Load a run from its folder.
 
     Args:
         path: the run folder.
         device: where to put it, if not where it was trained.
+        data: where the environment's data lie, if they were moved.
+        encoder: where its text encoder lies, if that was moved.
 
     Raises:
-        UsageError: there is no run.
+        UsageError: there is no run, or data or encoder are others than it was trained with.
         Failure: it has no checkpoint, or a broken one.
     """
     folder = RunFolder(Path(path))
@@ -144,4 +148,6 @@ def load(path: str | Path, device: str | None = None) -> Run:
     layers: list[config.Tables] = [config.read_tables(folder.config)]
     if device is not None:
         layers.append({"train": {"device": device}})
+    moved = {"data": data, "encoder": encoder}
+    layers.append({"env": {name: str(place) for name, place in moved.items() if place is not None}})
     return Run(folder=folder, training=restore(config.resolve(*layers), folder))

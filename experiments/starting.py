@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from encoders.errors import UsageError
 from envs.simulator import Simulator
-from experiments.checkpoint import check_same, load_checkpoint
+from experiments.checkpoint import check_content, check_same, load_checkpoint
+from experiments.config import read_tables
 from experiments.folder import RunFolder
 from experiments.loop import learn
 from experiments.memory import enough_memory
@@ -64,6 +65,8 @@ def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None)
         say(f"{folder.path} has no checkpoint yet: beginning anew")
         return start(run, folder, overwrite=True, kernel=kernel)
     training = restore(run, folder, kernel)
+    if read_tables(folder.config).get("env") != run.tables()["env"]:
+        folder.write_config(run)  # data or encoder were moved
     say(f"going on after {training.user_steps:,} user-steps")
     _learn(training, [folder], resumed=True)
     return training
@@ -74,6 +77,7 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
     tensors, header = load_checkpoint(folder.checkpoint)
     check_same(header, run, folder.path)
     training = _build([run], kernel)
+    check_content(header, training.simulator, folder.path)
     try:
         training.load_state_dict(tensors, header)
     except (KeyError, RuntimeError, ValueError) as error:

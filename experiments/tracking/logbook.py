@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from envs.interface import Metric
+from envs.simulator import fingerprint_of
 from experiments import evaluation
 from experiments.checkpoint import Header, installed_version, save_checkpoint
 from experiments.folder import RunFolder
@@ -74,6 +75,7 @@ class Logbook:
             train_seconds=self.training.train_seconds,
             wall_seconds=self.training.wall_seconds,
             version=installed_version(),
+            fingerprint=fingerprint_of(self.training.simulator),
         )
         save_checkpoint(self.folder.checkpoint, self.seed.state_dict(), header)
 

@@ -26,6 +26,10 @@ class EvaluateFlags:
     """Draws the panel; without it the one that all runs share."""
     device: str | None = None
     """Torch device; the run's own without it."""
+    data: Path | None = None
+    """Where the environment's data lie, if they were moved since."""
+    encoder: str | None = None
+    """Where the text encoder lies, if it was moved since."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +48,7 @@ def _evaluate(flags: EvaluateFlags) -> int:
     if flags.users is not None and flags.users < 2:
         raise UsageError(f"users is {flags.users}; an interval needs at least 2")
     log_to_stderr()
-    run = load(flags.run, flags.device)
+    run = load(flags.run, flags.device, flags.data, flags.encoder)
     total = run.settings.train.num_steps * run.settings.train.num_users
     if run.training.user_steps < total:
         say(f"this run stopped at {run.training.user_steps:,} of {total:,} user-steps; it is judged as it is")
