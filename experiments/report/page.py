@@ -18,7 +18,9 @@ READING = f"""\
 * **− popularity** and the like: the agent's return less the rival's on the same users; bold where the 95 % interval
   lies above zero. *{MYOPIC_TWIN}* is the agent's twin with discount 0, trained on the same steps.
 * **Gap closed**: the way from the myopic oracle (0%) to the near-oracle (100%); {NONE} where one is missing or the two
-  are as good as equal."""
+  are as good as equal.
+* **Return while learning** begins when every training user's first session has ended, since those that end first are
+  the short ones; each point is over as many sessions as there are users, or more."""
 """How to read the tables."""
 
 
