@@ -59,6 +59,8 @@ class Fixed:
 class Random(Fixed):
     """Show K candidates at random."""
 
+    BY_CHANCE: ClassVar[bool] = True
+
     def act(self, observation: Observation, explore: bool) -> Tensor:
         """Return uniform slates, (B, K)."""
         batch = len(observation["candidates"])

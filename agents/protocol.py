@@ -17,6 +17,9 @@ class Agent(Protocol):
     A class that says ``MANY_SEEDS = True`` also takes a list of S seeds: rows are then (S B, ...), one seed after the
     other, what a seed gets is what it would get alone, metrics have one number a seed, and `agents.state.of_seed`
     finds the state of one.
+
+    A class that says ``BY_CHANCE = True`` draws its slates even without exploration: its random stream moves then, and
+    nothing else.
     """
 
     Settings: ClassVar[type[Any]]

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from experiments.checking.checker import check
     from experiments.evaluation import Evaluation, Panel, evaluate
     from experiments.run import Run, load, train
     from experiments.settings import RunSettings, TrainSettings
@@ -23,6 +24,7 @@ _HOME = {
     "Run": "run",
     "RunSettings": "settings",
     "TrainSettings": "settings",
+    "check": "checking.checker",
     "evaluate": "evaluation",
     "load": "run",
     "train": "run",
@@ -35,6 +37,7 @@ __all__ = [
     "Run",
     "RunSettings",
     "TrainSettings",
+    "check",
     "evaluate",
     "load",
     "train",

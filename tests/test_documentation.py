@@ -85,6 +85,14 @@ def test_the_examples_of_extending_train(workplace: Path, arguments: list[str], 
     assert (tmp_path / "run" / "summary.json").is_file()
 
 
+def test_the_examples_of_extending_pass_the_checks(workplace: Path) -> None:
+    commands = (["my_env:Jukebox-v0"], ["my_agent:ClickRate"], ["my_agent:ClickRate", "--env", "my_env:Jukebox"])
+    code = f"import sys; from experiments.cli import main; sys.exit(max(main(['check', *line]) for line in {commands}))"
+    printed = _run(workplace, "-c", code)
+    assert printed.count("checks passed") == len(commands)
+    assert "✗" not in printed
+
+
 def test_the_example_for_stable_baselines3_trains(workplace: Path) -> None:
     _run(workplace, "train_dqn.py")
     assert (workplace / "dqn-on-films.zip").is_file()

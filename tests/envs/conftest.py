@@ -11,15 +11,20 @@ pytest.register_assert_rewrite("conformance")
 @pytest.fixture(scope="session")
 def kernel() -> Callable[..., Any]:
     """Return the simulator of an import path, on the CPU or another device, with the tiny encoder if it reads text."""
-    from conformance.small_settings import small_settings
+    from conformance.trajectories import small_settings
 
     from envs import make_simulator
+    from experiments.checking.comparing import global_numbers_used
 
     built: dict[tuple[str, str], Any] = {}
 
     def of(simulator: str, device: str = "cpu") -> Any:
         if (simulator, device) not in built:
-            built[simulator, device] = make_simulator(simulator, device, **small_settings(simulator))
+
+            def build() -> None:
+                built[simulator, device] = make_simulator(simulator, device, **small_settings(simulator))
+
+            assert not global_numbers_used(build), "building it touches global random numbers"
         return built[simulator, device]
 
     return of

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conformance.small_settings import small_settings
+from conformance.trajectories import small_settings
 from toy import Toy, ToySettings
 
 import envs

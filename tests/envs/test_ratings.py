@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conformance.small_settings import write_shop
 from conformance.trajectories import make, slates
 
 import envs
@@ -20,6 +19,7 @@ from encoders.errors import UsageError
 from envs.catalog import DataSet
 from envs.fitted.preferences import PREDICTORS
 from envs.ratings import Ratings, RatingsSettings
+from experiments.checking.small_settings import write_shop
 
 PLAIN: dict[str, Any] = {"encoder": "tiny", "num_features": 8}
 

@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from conformance.standards import ALLOWED_BY_SB3
 from conformance.trajectories import assert_same
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3 import DQN, PPO
@@ -21,6 +20,7 @@ import envs
 from encoders.errors import UsageError
 from envs.single import SlateEnv
 from envs.wrappers import SlotBySlot, flat_floats
+from experiments.checking.standards import ALLOWED_BY_SB3
 
 DOMAINS = [name for name in ("Movies", "Shop", "News", "Feed") if f"slatelab/{name}-v0" in envs.ENVIRONMENTS]
 WRAPPED_HERE = ("is different from the unwrapped version",)

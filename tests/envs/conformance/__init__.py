@@ -1,4 +1,4 @@
-"""What every environment has to do, whoever wrote it: inherit `EnvironmentConformance` and name the id.
+"""What every environment has to do, and what its adapters do with it: inherit `EnvironmentConformance` and name the id.
 
 class TestMine(EnvironmentConformance):
     env_id = "slatelab/Mine-v0"
@@ -18,6 +18,8 @@ from conformance.repeatability import Repeatability
 from conformance.sessions import Sessions
 from conformance.standards import Standards
 from conformance.trajectories import DEVICES
+from experiments.checking.environments import ENVIRONMENT_CHECKS
+from experiments.checking.verdicts import NotChecked
 
 __all__ = ["EnvironmentConformance"]
 
@@ -31,6 +33,14 @@ class EnvironmentConformance(Standards, Observations, Repeatability, Sessions, O
     @pytest.fixture(params=DEVICES)
     def simulator(self, kernel: Callable[..., Any], request: pytest.FixtureRequest) -> Any:
         return kernel(self.simulator_path, request.param)
+
+    @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS, ids=lambda check: check.__name__)
+    def test_it_passes_the_check(self, simulator: Any, check: Callable[[Any], None]) -> None:
+        """What `slatelab check` finds in an environment of anybody's."""
+        try:
+            check(simulator)
+        except NotChecked as reason:
+            pytest.skip(str(reason))
 
     @pytest.fixture
     def short(self, simulator: Any) -> Any:

@@ -7,8 +7,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 import envs
-from conformance.small_settings import small_settings
-from conformance.trajectories import make
+from conformance.trajectories import make, small_settings
 from encoders.errors import UsageError
 
 

@@ -1,4 +1,4 @@
-"""What Gymnasium and stable-baselines3 ask for."""
+"""What Gymnasium asks for."""
 
 import warnings
 from typing import Any, ClassVar
@@ -6,18 +6,13 @@ from typing import Any, ClassVar
 import gymnasium as gym
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, VectorEnv
-from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 import envs
-from conformance.small_settings import small_settings
-from conformance.trajectories import make, slates
-
-ALLOWED_BY_SB3 = ("It seems that your observation", "unconventional shape", "flatten")
-"""SB3 warns of boxes that are neither vectors nor images; its default extractor flattens them."""
+from conformance.trajectories import make, slates, small_settings
 
 
 class Standards:
-    """Both checkers, `gym.make`, `gym.make_vec` and a wrapper of theirs."""
+    """Its checker, `gym.make`, `gym.make_vec` and a wrapper of theirs."""
 
     env_id: ClassVar[str]
     simulator_path: ClassVar[str]
@@ -27,14 +22,6 @@ class Standards:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             check_env(env.unwrapped, skip_render_check=False)
-
-    def test_stable_baselines3_check_env_warns_of_shapes_alone(self) -> None:
-        env = gym.make(self.env_id, **small_settings(self.simulator_path))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            check_env_sb3(env, warn=True)
-        others = [str(w.message) for w in caught if not any(part in str(w.message) for part in ALLOWED_BY_SB3)]
-        assert others == []
 
     def test_gym_make_and_make_vec_give_what_the_id_says(self) -> None:
         single = gym.make(f"envs:{self.env_id}", **small_settings(self.simulator_path))

@@ -1,51 +1,37 @@
 """Play random slates, and compare what comes of it."""
 
-import copy
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from encoders import devices
-from envs.slates import random_slate
-from envs.vector import SlateVectorEnv
+from encoders.registry import load_object
+from experiments.checking.comparing import copied, difference, on_host, rows_of
+from experiments.checking.playing import make, slates, trajectory
+from experiments.checking.small_settings import small_environment
+
+__all__ = [
+    "DEVICES",
+    "assert_same",
+    "copied",
+    "differ",
+    "make",
+    "on_host",
+    "rows_of",
+    "skip_lockstep",
+    "slates",
+    "small_settings",
+    "trajectory",
+]
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
-def make(simulator: Any, num_envs: int = 4, **options: Any) -> SlateVectorEnv:
-    """Return a vector environment over a simulator that is built already."""
-    return SlateVectorEnv(simulator, num_envs, **options)
-
-
-def slates(env: SlateVectorEnv, steps: int, seed: int = 0) -> Iterator[Tensor]:
-    """Yield random slates for every user."""
-    spec, generator = env.simulator.spec, torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        yield random_slate(env.num_envs, spec.num_candidates, spec.slate_size, generator)
-
-
-def copied(observation: dict[str, Any]) -> dict[str, Any]:
-    """Return a deep copy of named arrays or tensors."""
-    return {name: copy.deepcopy(value) for name, value in observation.items()}
-
-
-def trajectory(env: Any, seed: int | None, steps: int = 6) -> list[dict[str, Any]]:
-    """Return reset and steps as named arrays, copied."""
-    observation, _ = env.reset(seed=seed)
-    seen = [copied(observation)]
-    for slate_BK in slates(env, steps):
-        observation, reward, left, truncated, _ = env.step(slate_BK.numpy())
-        seen.append(copied(observation) | {"reward": reward, "left": left, "truncated": truncated})
-    return seen
-
-
-def on_host(value: Any) -> Any:
-    """Return an array or tensor as an array."""
-    return value.cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+def small_settings(simulator_path: str) -> dict[str, Any]:
+    """Return the settings that make a simulator quick to build."""
+    return small_environment(load_object("environment", simulator_path).Settings)
 
 
 def assert_same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 0.0) -> None:
@@ -57,12 +43,7 @@ def assert_same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 0
 
 def differ(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
     """Tell whether two trajectories differ anywhere."""
-    return any(not np.array_equal(value, b[name]) for a, b in zip(one, other, strict=True) for name, value in a.items())
-
-
-def rows_of(tensors: dict[str, Tensor], row: int) -> dict[str, Tensor]:
-    """Return a batch of one."""
-    return {name: value[row : row + 1] for name, value in tensors.items()}
+    return any(difference(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
 def skip_lockstep(simulator: Any, as_tensors: bool) -> None:
