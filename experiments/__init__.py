@@ -10,6 +10,8 @@ run = load("my-run")
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from experiments.namesakes import namesake
+
 if TYPE_CHECKING:
     from experiments.checking.checker import check
     from experiments.evaluation import Evaluation, Panel, evaluate
@@ -48,6 +50,9 @@ def __getattr__(name: str) -> Any:
     """Load a public name when it is first used (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    told = namesake()
+    if told is not None:
+        raise ImportError(told)
     return getattr(importlib.import_module(f"experiments.{_HOME[name]}"), name)
 
 

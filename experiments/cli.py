@@ -1,14 +1,13 @@
 """The command line ``slatelab``: find the verb, turn what goes wrong into a sentence and an exit code."""
 
 import errno
-import importlib.util
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from encoders.errors import Failure, UsageError
 from encoders.files import cure
 from encoders.registry import lookup, unknown_name
+from experiments.namesakes import PACKAGES, hidden_by_us, own_packages_first
 from experiments.output import steady_output
 
 VERBS = {
@@ -24,7 +23,6 @@ VERBS = {
 """Name to import path and help line. A line here is all that a new verb needs beside its own file."""
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
-PACKAGES = ("encoders", "envs", "agents", "experiments")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,10 +41,17 @@ def _run(arguments: list[str]) -> int:
         return _complain(error, FAILURE)
     except OSError as error:
         return _complain(_about_file(error), FAILURE)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] in PACKAGES:
+    except ImportError as error:
+        told = hidden_by_us(error.name)
+        if (
+            told is None
+            and isinstance(error, ModuleNotFoundError)
+            and (error.name or "").partition(".")[0] not in PACKAGES
+        ):
+            told = f'the package "{error.name}" is not installed; install slatelab again, or add it'
+        if told is None:
             raise
-        return _complain(f'the package "{error.name}" is not installed; install slatelab again, or add it', FAILURE)
+        return _complain(told, FAILURE)
     except (MemoryError, RuntimeError) as error:
         from experiments.memory import shortage
 
@@ -61,9 +66,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    check_own_packages()
-    # For --agent my_module:MyAgent; at the end, so that nothing here hides an installed package.
-    sys.path.append(str(Path.cwd()))
+    own_packages_first()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return OK if arguments else USAGE
@@ -79,21 +82,11 @@ def _dispatch(arguments: list[str]) -> int:
     return code
 
 
-def check_own_packages() -> None:
-    """Refuse to go on with a namesake of one of the four packages, which Python would import silently.
-
-    Raises:
-        Failure: naming the namesake.
-    """
-    home = Path(__file__).resolve().parents[1]
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        found = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
-        if found is None or found.parents[1] != home:
-            raise Failure(
-                f'Python finds another package named "{name}" ({found or "a bare folder"}) before '
-                "slatelab's; install slatelab into a virtual environment of its own"
-            )
+def _about_package(error: ImportError) -> str | None:
+    """Return that a package is not installed; None where something else is wrong with an import."""
+    if not isinstance(error, ModuleNotFoundError) or (error.name or "").partition(".")[0] in PACKAGES:
+        return None
+    return f'the package "{error.name}" is not installed; install slatelab again, or add it'
 
 
 def _about_file(error: OSError) -> str:

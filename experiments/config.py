@@ -12,6 +12,7 @@ from typing import Any
 
 from encoders.errors import Failure, UsageError
 from encoders.registry import lookup, unknown_name
+from experiments.namesakes import hidden_by_us
 from experiments.settings import TABLES, RunSettings, TrainSettings
 
 Tables = Mapping[str, Mapping[str, Any]]
@@ -107,7 +108,8 @@ def _importable(kind: str, name: str, find: typing.Callable[[], Any]) -> Any:
     try:
         return find()
     except ModuleNotFoundError as error:
-        raise Failure(f'{kind} "{name}" needs the package "{error.name}", which is not installed') from error
+        lacks = f'{kind} "{name}" needs the package "{error.name}", which is not installed'
+        raise Failure(hidden_by_us(error.name) or lacks) from error
 
 
 def choose_pair(*layers: Tables) -> tuple[str, str]:

@@ -283,17 +283,6 @@ def test_help_of_a_pair_lists_its_nested_settings(slatelab: Slatelab) -> None:
         assert flag in out
 
 
-def test_namesake_of_a_package_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "envs").mkdir()
-    (tmp_path / "envs" / "__init__.py").write_text("raise RuntimeError('imported')")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-c", "import sys; from experiments.cli import main; sys.exit(main(['list']))"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert 'another package named "envs"' in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_dashboard_finds_the_boards_of_runs_and_of_folders_of_runs(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "runs" / "a")
     shutil.copytree(finished, tmp_path / "runs" / "run")
