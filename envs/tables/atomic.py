@@ -76,7 +76,7 @@ def _parse_header(path: Path, line: str) -> dict[str, str]:
         )
     types: dict[str, str] = {}
     for number, entry in enumerate(line.split("\t"), start=1):
-        name, separator, kind = entry.strip().partition(":")
+        name, separator, kind = entry.strip().strip('"').partition(":")
         if not name or not separator:
             raise UsageError(
                 f"{path}, line 1, column {number}: {entry!r} is not name:type; write it as in rating:float"

@@ -66,7 +66,7 @@ def test_interactions_with_unknown_items_are_dropped_and_counted(
 
 
 def test_quoted_entries_are_read_as_recbole_reads_them(tmp_path: Path) -> None:
-    item = "item_id:token\tmovie_title:token_seq\tclass:token_seq\n"
+    item = '"item_id:token"\t"movie_title:token_seq"\tclass:token_seq\n'
     item += 'i1\t"The ""Big""\tSleep"\tCrime\n"i2"\t"Two\nlines"\tCrime\ni3\t7" single\tPop\n'
     catalog = load_atomic(_write(tmp_path, item=item)).catalog
     assert catalog.item_ids == ("i1", "i2", "i3")
