@@ -86,7 +86,9 @@ def _ratings(table: Table, item_ids: Sequence[str], described_in: str, fields: F
     index_of = {item_id: index for index, item_id in enumerate(item_ids)}
     items = np.array([index_of.get(item_id.strip(), -1) for item_id in table.require(item_field, "token")])
     known = items >= 0
-    if not (known & filled).any():
+    if not filled.any():
+        raise UsageError(f"{table.path}, column {user_field}: no line has a user; name another with user_field")
+    if not known.any():
         raise UsageError(f"{table.path}, column {item_field}: no item is in {described_in}; use the same ids in both")
     if not known.all():
         lacking = (~known).sum()

@@ -136,6 +136,7 @@ MALFORMED = {
     "infinite": (HEAD + "u\ti1\t3\nu\ti1\tinf\n", r"toy.inter, line 3, column rating: 'inf' is not finite"),
     "rating of another type": (HEAD.replace("float", "token") + "u\ti1\t3\n", r"rating has the type token"),
     "no user": ("item_id:token\ni1\n", r"toy.inter, line 1: no column looks like a user .*--env.user-field"),
+    "no user in any line": (HEAD + "\ti1\t3\n", r"toy.inter, column user_id: no line has a user"),
     "only unknown items": (HEAD + "u\tnone\t3\n", r"toy.inter, column item_id: no item is in toy.item"),
     "empty": ("", r"toy.inter is empty"),
     "header alone": (HEAD, r"toy.inter has a header but no line below it"),

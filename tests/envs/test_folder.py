@@ -12,7 +12,7 @@ from envs.folder import GENRES_100K, load_folder
 from envs.tables.fields import Fields
 
 TITLES = ("The Apartment (1960)", "Les Misérables (1995)", "Heat (1995)")
-GENRES = (["Comedy", "Drama"], [], ["Action"])
+GENRES = (["Comedy", "Drama"], [], ["Western"])
 RATED = [("7", "10", "4", "30"), ("8", "30", "2", "20"), ("7", "30", "5", "10")]
 
 
@@ -30,14 +30,14 @@ def _rows(separator: str, header: bool = False) -> str:
 
 def _latest(folder: Path) -> Path:
     movies = 'movieId,title,genres\n10,"Apartment, The (1960)",Comedy|Drama\n20,"Misérables, Les (1995)",'
-    movies += "(no genres listed)\n30,Heat (1995),Action\n"
+    movies += "(no genres listed)\n30,Heat (1995),Western\n"
     tags = "userId,movieId,tag,timestamp\n7,10,funny,1\n"
     links = "movieId,imdbId,tmdbId\n10,1,2\n"
     return _write(folder, ratings__csv=_rows(",", True), movies__csv=movies, tags__csv=tags, links__csv=links)
 
 
 def _one_million(folder: Path) -> Path:
-    movies = "10::Apartment, The (1960)::Comedy|Drama\n20::Misérables, Les (1995)::\n30::Heat (1995)::Action\n"
+    movies = "10::Apartment, The (1960)::Comedy|Drama\n20::Misérables, Les (1995)::\n30::Heat (1995)::Western\n"
     return _write(folder, ratings__dat=_rows("::"), movies__dat=movies.encode("latin-1"), users__dat="7::F::1\n")
 
 
@@ -47,13 +47,13 @@ def _hundred_thousand(folder: Path) -> Path:
         "|".join([item, title, "01-Jan-1990", "", "http://…", *("1" if name in has else "0" for name in GENRES_100K)])
         for (item, title), has in zip(items, (GENRES[0], ["unknown"], GENRES[2]), strict=True)
     ]
-    return _write(folder, u__data=_rows("\t"), u__item="\n".join(lines).encode("cp1252"), u__user="7|1|F|x|y\n")
+    return _write(folder, u__data=_rows("\t"), u__item="\r\n".join(lines).encode("cp1252"), u__user="7|1|F|x|y\n")
 
 
 def _atomic(folder: Path) -> Path:
     head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     items = "item_id:token\ttitle:token_seq\tgenre:token_seq\n10\tApartment, The (1960)\tComedy Drama\n"
-    items += "20\tMisérables, Les (1995)\t\n30\tHeat (1995)\tAction\n"
+    items += "20\tMisérables, Les (1995)\t\n30\tHeat (1995)\tWestern\n"
     return _write(folder, toy__inter=head + _rows("\t"), toy__item=items, **{"__" + "_toy__inter": b"\x00\x05\x16\x07"})
 
 
@@ -77,10 +77,10 @@ def test_what_was_read_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert caplog.messages == [
         "ratings.csv: 3 ratings by 2 users, from 2 to 5 (half are 4 or less, eight tenths from 2.4 to 4.8)\n"
         "movies.csv: 3 items; titles from title, genres from genres (split at |)\n"
-        "3 genres: Action, Comedy, Drama\n"
+        "3 genres: Comedy, Drama, Western\n"
         "  The Apartment (1960). Genres: Comedy, Drama\n"
         "  Les Misérables (1995).\n"
-        "  Heat (1995). Genres: Action"
+        "  Heat (1995). Genres: Western"
     ]
 
 

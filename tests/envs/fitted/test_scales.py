@@ -39,6 +39,12 @@ def test_an_even_scale_stays_as_it_is(stars: NDArray[np.float64]) -> None:
     assert even_out(dataset) is dataset
 
 
+def test_one_minus_99_is_far_as_well() -> None:
+    stars = STARS.copy()
+    stars[7] = -99
+    assert even_out(_rated(stars)).star_range == (0.0, 1.0)
+
+
 def test_one_99_among_fives_does_not_move_the_others_together(caplog: pytest.LogCaptureFixture) -> None:
     stars = STARS.copy()
     stars[7] = 99

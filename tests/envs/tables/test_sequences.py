@@ -19,6 +19,12 @@ DECIDED = {
     "lists of objects": (["[{'id': 18, 'name': 'Drama'}]"], "lists", [["Drama"]]),
     "quoted values": (["'Movies & TV', 'Books'", "'Books'"], "lists", [["Movies & TV", "Books"], ["Books"]]),
     "spaces": (["Drama War", "Drama", ""], " ", [["Drama", "War"], ["Drama"], []]),
+    "spaces, and entries that recur": (
+        ["Drama War", "War", "Drama"] * 3,
+        " ",
+        [["Drama", "War"], ["War"], ["Drama"]] * 3,
+    ),
+    "spaces, and no word twice": (["Action Crime", "War"], " ", [["Action", "Crime"], ["War"]]),
     "names with a sign": (["Home & Kitchen", "Books"], "none", [["Home & Kitchen"], ["Books"]]),
     "names that recur whole": (
         ["Science Fiction", "Drama"] * 3,
