@@ -47,7 +47,12 @@ def _hundred_thousand(folder: Path) -> Path:
         "|".join([item, title, "01-Jan-1990", "", "http://…", *("1" if name in has else "0" for name in GENRES_100K)])
         for (item, title), has in zip(items, (GENRES[0], ["unknown"], GENRES[2]), strict=True)
     ]
-    return _write(folder, u__data=_rows("\t"), u__item="\r\n".join(lines).encode("cp1252"), u__user="7|1|F|x|y\n")
+    return _write(
+        folder,
+        u__data=_rows("\t"),
+        u__item="".join(f"{line}\r\n" for line in lines).encode("cp1252"),
+        u__user="7|1|F|x|y\n",
+    )
 
 
 def _atomic(folder: Path) -> Path:
