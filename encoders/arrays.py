@@ -5,20 +5,37 @@ from typing import Any
 import numpy as np
 import torch
 
+from encoders.errors import UsageError
 
-def as_tensor(values: Any) -> torch.Tensor:
+
+def as_tensor(values: Any, name: str = "what was given") -> torch.Tensor:
     """Return a tensor of what a caller gave: a tensor, an array of any kind, a list.
 
     Memory is shared where torch can share it. An array that is reversed, read-only, of another byte order or of more
     than 64 bits is copied first.
 
+    Args:
+        values: what was given.
+        name: what it is called in a refusal.
+
     Raises:
-        TypeError, ValueError, RuntimeError: it holds no numbers, or rows of unequal length.
+        UsageError: it holds no numbers, rows of unequal length, or no dense memory.
     """
+    try:
+        tensor = _wrapped(values)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise UsageError(f"{name} cannot be taken for an array of numbers: {error}") from error
+    if tensor.layout is not torch.strided or tensor.is_meta:
+        kind = "a tensor without values (meta)" if tensor.is_meta else f"a tensor of layout {tensor.layout}"
+        raise UsageError(f"{name} cannot be taken for an array of numbers: it is {kind}; make it a dense one")
+    return tensor.detach() if tensor.requires_grad else tensor
+
+
+def _wrapped(values: Any) -> torch.Tensor:
     if isinstance(values, np.ndarray):
         return torch.from_numpy(values if _can_be_shared(values) else _plain(values))
     if hasattr(values, "__array__") and not isinstance(values, torch.Tensor):
-        return as_tensor(np.asarray(values))
+        return _wrapped(np.asarray(values))
     return torch.as_tensor(values)
 
 

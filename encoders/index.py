@@ -1,5 +1,6 @@
 """Exact retrieval by cosine."""
 
+import numbers
 from typing import Any, overload
 
 import numpy as np
@@ -32,7 +33,9 @@ class CosineIndex:
     """
 
     def __init__(self, vectors: npt.NDArray[Any] | torch.Tensor, device: torch.device | str | None = None) -> None:
-        items_ND = as_tensor(vectors).detach().to(device=device, dtype=torch.float32)
+        items_ND = _real(as_tensor(vectors, "the vectors of the index"), "the vectors of the index").to(
+            device=device, dtype=torch.float32
+        )
         if items_ND.ndim != 2 or 0 in items_ND.shape:
             raise UsageError(f"the index wants vectors (N, D), not the shape {tuple(items_ND.shape)}")
         lengths_N = items_ND.norm(dim=1)
@@ -99,9 +102,10 @@ class CosineIndex:
     def _check_queries(self, queries: torch.Tensor | npt.NDArray[Any], k: int) -> torch.Tensor:
         """Return the queries as unit rows on the index's device."""
         count, width = self._vectors_ND.shape
-        if not 1 <= k <= count:
-            raise UsageError(f"k is {k}; it must be from 1 to the number of items, {count}")
-        queries_BD = as_tensor(queries).detach().to(dtype=torch.float32)
+        whole = isinstance(k, numbers.Integral) and not isinstance(k, bool)
+        if not whole or not 1 <= k <= count:
+            raise UsageError(f"k is {k!r}; it must be from 1 to the number of items, {count}")
+        queries_BD = _real(as_tensor(queries, "the queries"), "the queries").to(dtype=torch.float32)
         if queries_BD.ndim != 2 or queries_BD.shape[1] != width:
             raise UsageError(f"queries have shape {tuple(queries_BD.shape)}; this index wants (B, {width})")
         if devices.may_look(queries_BD.device) and not torch.isfinite(queries_BD).all():
@@ -113,7 +117,7 @@ class CosineIndex:
         """Return the mask or ids on the index's device; None where nothing is excluded."""
         if exclude is None:
             return None
-        excluded, device = as_tensor(exclude), self._vectors_ND.device
+        excluded, device = as_tensor(exclude, "exclude"), self._vectors_ND.device
         is_mask = excluded.dtype == torch.bool
         if excluded.ndim != 2 or len(excluded) != queries or (is_mask and excluded.shape[1] != len(self)):
             raise UsageError(
@@ -134,6 +138,13 @@ class CosineIndex:
                     f"exclude holds ids from {lowest} to {highest}; items are 0 to {len(self) - 1}, padding is -1"
                 )
         return excluded.to(device)
+
+
+def _real(values: torch.Tensor, name: str) -> torch.Tensor:
+    """Refuse numbers of which half would be left out."""
+    if values.is_complex():
+        raise UsageError(f"{name} are complex numbers; give real ones")
+    return values
 
 
 def exclude_(scores_BN: torch.Tensor, excluded: torch.Tensor) -> None:

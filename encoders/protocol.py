@@ -55,7 +55,10 @@ def check_texts(texts: Sequence[str]) -> list[str]:
     """
     if isinstance(texts, str):
         raise UsageError("encode wants a list of texts, not one string; write encode([text])")
-    listed = list(texts)
+    try:
+        listed = list(texts)
+    except TypeError as error:
+        raise UsageError(f"encode wants a list of texts, not {texts!r}") from error
     for position, text in enumerate(listed):
         check_text(text, f"text {position}")
     return listed

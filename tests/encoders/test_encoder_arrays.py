@@ -10,6 +10,7 @@ import torch
 
 from encoders import CosineIndex
 from encoders.arrays import as_tensor
+from encoders.errors import UsageError
 
 Array = np.ndarray[Any, Any]
 
@@ -67,6 +68,27 @@ def test_lists_tensors_scalars_and_what_can_become_an_array_are_taken() -> None:
     assert as_tensor(np.float32(2)).item() == 2
     assert as_tensor(np.array([0.5], dtype=np.longdouble)).tolist() == [0.5]
     assert as_tensor(np.zeros((0, 2))).shape == (0, 2)
+
+
+def test_what_carries_a_gradient_is_taken_without_it() -> None:
+    assert not as_tensor(torch.ones(2, requires_grad=True)).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (torch.eye(2).to_sparse(), "a tensor of layout torch.sparse_coo"),
+        (torch.empty(2, device="meta"), "a tensor without values"),
+        ([[0], [0, 1]], "expected sequence of length 1"),
+        (np.array(["a"]), "numpy.str_"),
+        (None, "NoneType"),
+        ("text", "'str'"),
+        (10**30, "int too large|Overflow"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused_by_its_name(given: Any, words: str) -> None:
+    with pytest.raises(UsageError, match=f"the slates cannot be taken for an array of numbers: .*({words})"):
+        as_tensor(given, "the slates")
 
 
 @pytest.mark.parametrize("kind", KINDS)

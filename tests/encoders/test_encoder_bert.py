@@ -114,6 +114,7 @@ def test_an_unpaired_surrogate_is_encoded(tiny: BertEncoder) -> None:
     [
         (["good", " \n"], "text 1 is blank"),
         (["good", ""], "text 1 is blank"),
+        (7, "encode wants a list of texts, not 7"),
         ([float("nan")], "text 0 is a float"),
         ("one string", "write encode"),
     ],

@@ -131,6 +131,12 @@ def test_items_are_checked_at_construction(items: np.ndarray, sentence: str) -> 
     [
         ({"k": 0}, "k is 0"),
         ({"k": 5}, "number of items, 4"),
+        ({"k": 2.0}, "k is 2.0"),
+        ({"k": True}, "k is True"),
+        ({"k": "2"}, "k is '2'"),
+        ({"queries": [["a", "b"]]}, "the queries cannot be taken for an array of numbers"),
+        ({"queries": np.ones((2, 2)) * 1j}, "the queries are complex numbers"),
+        ({"exclude": "all"}, "exclude cannot be taken for an array of numbers"),
         ({"queries": np.ones((2, 3))}, r"this index wants \(B, 2\)"),
         ({"queries": np.ones(2)}, r"this index wants \(B, 2\)"),
         ({"queries": np.array([[1.0, 1.0], [np.nan, 1.0]])}, "query 1 is not finite"),
