@@ -102,8 +102,8 @@ class CosineIndex:
     def _check_queries(self, queries: torch.Tensor | npt.NDArray[Any], k: int) -> torch.Tensor:
         """Return the queries as unit rows on the index's device."""
         count, width = self._vectors_ND.shape
-        whole = isinstance(k, numbers.Integral) and not isinstance(k, bool)
-        if not whole or not 1 <= k <= count:
+        asked: Any = k
+        if isinstance(asked, bool) or not isinstance(asked, numbers.Integral) or not 1 <= k <= count:
             raise UsageError(f"k is {k!r}; it must be from 1 to the number of items, {count}")
         queries_BD = _real(as_tensor(queries, "the queries"), "the queries").to(dtype=torch.float32)
         if queries_BD.ndim != 2 or queries_BD.shape[1] != width:
