@@ -33,15 +33,15 @@ def as_tensor(values: Any, name: str = "what was given") -> torch.Tensor:
 
 def _wrapped(values: Any) -> torch.Tensor:
     if isinstance(values, np.ndarray):
-        return torch.from_numpy(values if _can_be_shared(values) else _plain(values))
+        if values.flags.writeable:
+            try:
+                return torch.from_numpy(values)
+            except (TypeError, ValueError):  # of another byte order or width, or reversed
+                pass
+        return torch.from_numpy(_plain(values))
     if hasattr(values, "__array__") and not isinstance(values, torch.Tensor):
         return _wrapped(np.asarray(values))
     return torch.as_tensor(values)
-
-
-def _can_be_shared(array: np.ndarray[Any, Any]) -> bool:
-    kind = array.dtype
-    return array.flags.writeable and kind.isnative and kind.itemsize <= 8 and min(array.strides, default=0) >= 0
 
 
 def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

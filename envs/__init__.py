@@ -4,6 +4,8 @@ import gymnasium as gym, envs
 env = gym.make_vec("slatelab/Movies-v0", num_envs=512, as_tensors=True)
 """
 
+from typing import Any
+
 from envs.registration import known_ids, make_simulator, register, simulator_class
 
 ENVIRONMENTS = {
@@ -29,4 +31,15 @@ ENVIRONMENTS = {
 for _env_id, _simulator in ENVIRONMENTS.items():
     register(_env_id, _simulator)
 
-__all__ = ["ENVIRONMENTS", "known_ids", "make_simulator", "register", "simulator_class"]
+__all__ = ["ENVIRONMENTS", "known_ids", "make_simulator", "read_titles", "register", "simulator_class"]
+
+
+def read_titles(titles: Any) -> Any:
+    """Return the texts of ``info["titles"]``, which holds them as UTF-8 bytes: an array of strings, (..., K).
+
+    Args:
+        titles: (..., K, W) uint8, an array or a tensor.
+    """
+    from envs.adapters import title_bytes  # torch takes its time
+
+    return title_bytes.read_titles(titles)

@@ -10,6 +10,7 @@ Chances are of a click on each slot and, in the last column, of no click at all.
 (``several`` is false) a row is a distribution; else each of its entries is one by itself.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -124,18 +125,20 @@ class ChoiceModel(NamedTuple):
     """Whether more than one slot can be clicked."""
 
 
-def _at_most_one(chances: Chances) -> ChoiceModel:
-    def clicks(
-        scores_BK: Tensor,
-        no_click_B: Tensor,
-        empty_BK: Tensor | None,
-        uniform_BK: Tensor,
-        parameters: ChoiceParameters,
-    ) -> Tensor:
-        choice_B = sample_choice(chances(scores_BK, no_click_B, empty_BK, parameters), uniform_BK[:, 0])
-        return choice_B.unsqueeze(1) == torch.arange(scores_BK.shape[1], device=scores_BK.device)
+def _click_one(
+    chances: Chances,
+    scores_BK: Tensor,
+    no_click_B: Tensor,
+    empty_BK: Tensor | None,
+    uniform_BK: Tensor,
+    parameters: ChoiceParameters,
+) -> Tensor:
+    choice_B = sample_choice(chances(scores_BK, no_click_B, empty_BK, parameters), uniform_BK[:, 0])
+    return choice_B.unsqueeze(1) == torch.arange(scores_BK.shape[1], device=scores_BK.device)
 
-    return ChoiceModel(chances, clicks, several=False)
+
+def _at_most_one(chances: Chances) -> ChoiceModel:
+    return ChoiceModel(chances, functools.partial(_click_one, chances), several=False)  # a partial can be pickled
 
 
 def _logit(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None, parameters: ChoiceParameters) -> Tensor:

@@ -1,16 +1,24 @@
 """Register simulators with Gymnasium and make them by id."""
 
 import dataclasses
+import typing
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
+from encoders.conversion import convert
+from encoders.errors import UsageError
 from encoders.registry import load_object, unknown_name
+from envs.adapters.rendering import RENDERING
 
 NAMESPACE = "slatelab"
 SINGLE = "envs.registration:make_single"
 VECTOR = "envs.registration:make_vector"
+
+
+class UnknownKeyword(UsageError, TypeError):  # noqa: N818 (what went wrong, as Python itself says it)
+    """A keyword that an environment does not take: a TypeError, since that is what libraries catch when they probe."""
 
 
 def register(env_id: str, simulator: str) -> None:
@@ -67,11 +75,13 @@ def make_simulator(simulator: str, device: str = "auto", *, history: int | None 
         UsageError: an unknown setting, or a value that cannot be.
     """
     cls = load_object("environment", simulator)
+    hints = typing.get_type_hints(cls.Settings)
     names = [field.name for field in dataclasses.fields(cls.Settings)]
     for name in settings:
         if name not in names:
-            raise unknown_name("setting", name, names)
-    kernel = cls(cls.Settings(**settings), device=device)
+            unknown = unknown_name("setting", name, names)
+            raise UnknownKeyword(f"{cls.__name__} got an unexpected keyword argument '{name}': {unknown}")
+    kernel = cls(cls.Settings(**{name: convert(hints[name], settings[name], name) for name in settings}), device=device)
     if history is None:
         return kernel
     from envs.history import WithHistory
@@ -87,6 +97,8 @@ def make_vector(
     split: str = "train",
     as_tensors: bool = False,
     autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    max_episode_steps: int | None = None,
+    render_mode: str | None = None,
     **settings: Any,
 ) -> Any:
     """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is for `make_simulator`."""
@@ -95,7 +107,15 @@ def make_vector(
 
     known_split, mode = check_split(split), check_autoreset(autoreset_mode)
     kernel = make_simulator(simulator, device, **settings)
-    return SlateVectorEnv(kernel, num_envs, split=known_split, as_tensors=as_tensors, autoreset_mode=mode)
+    return SlateVectorEnv(
+        kernel,
+        num_envs,
+        split=known_split,
+        as_tensors=as_tensors,
+        autoreset_mode=mode,
+        max_episode_steps=max_episode_steps,
+        render_mode=render_mode,
+    )
 
 
 def make_single(
@@ -113,3 +133,6 @@ def make_single(
     known_split = check_split(split)
     kernel = make_simulator(simulator, device, **settings)
     return SlateEnv(kernel, split=known_split, render_mode=render_mode)
+
+
+make_single.metadata = RENDERING  # type: ignore[attr-defined]  # read by `gym.make`, which warns of other render modes

@@ -6,13 +6,21 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders import devices
 from encoders.arrays import as_tensor
 from encoders.errors import UsageError
+from envs.adapters import slate_info
+from envs.adapters.limits import shortest, with_limit
+from envs.adapters.rendering import RENDERING, Seen, render, scenes
+from envs.adapters.spaces import action_space, observation_space
+from envs.adapters.title_bytes import title_table
+from envs.adapters.trial import check_users, try_out
 from envs.interface import Observation, Tensors, restore_stream
 from envs.ownership import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
 from envs.simulator import Outcome, Simulator, Split, State, check_split
@@ -33,10 +41,14 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     """B users in parallel.
 
     Autoreset is ``SAME_STEP`` (a session that ends is followed by another user's in the same step, with the last
-    observation in ``info["final_obs"]``) or ``DISABLED`` (reset ended rows with ``options={"reset_mask": mask_B}``).
+    observation in ``info["final_obs"]`` and what came of the last slate in ``info["final_info"]``), ``NEXT_STEP`` (in
+    the step after it, which shows that user nothing and earns 0) or ``DISABLED`` (ended rows are reset with
+    ``options={"reset_mask": mask_B}``).
+
+    ``info`` has the same entries at every reset and step, see `envs.adapters.slate_info`.
 
     With tensors ``final_obs`` has all rows; those that go on hold what is observed anyway. On a CPU its entries are put
-    together when they are read.
+    together when they are read. ``info`` tells of the step in every row then, so that there is no ``final_info``.
 
     With tensors on a GPU a step never waits for the device: sessions begin in all rows and only those that are due are
     taken, so that more noise is drawn than on a CPU, and ``final_obs`` is there at every step. Nor does a reset with a
@@ -50,7 +62,12 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         num_envs: B.
         split: whose users are drawn at a reset.
         as_tensors: take and give tensors on the simulator's device; ``final_obs`` is then a batched dict.
-        autoreset_mode: ``SAME_STEP`` or ``DISABLED``.
+        autoreset_mode: ``SAME_STEP``, ``NEXT_STEP`` or ``DISABLED``.
+        max_episode_steps: slates after which a session is truncated, where the simulator's own limit is longer.
+        render_mode: how `render` shows the last slates: ``human``, ``ansi``, ``rgb_array`` or None.
+
+    Raises:
+        UsageError: an argument that cannot be, or a simulator that breaks its contract.
     """
 
     def __init__(
@@ -61,6 +78,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         split: Split = "train",
         as_tensors: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
     ) -> None:
         mode = check_autoreset(autoreset_mode)
         if num_envs < 1:
@@ -70,15 +89,40 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self.split: Split = check_split(split)
         self.as_tensors = as_tensors
         self.autoreset_mode = mode
-        self.metadata = {"autoreset_mode": mode, "render_modes": []}
+        self.time_limit = shortest(simulator.time_limit, max_episode_steps)
+        self.metadata = {"autoreset_mode": mode, **RENDERING}
+        self.render_mode = render_mode
         self.single_observation_space = observation_space(simulator)
         self.single_action_space = action_space(simulator)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.generator = torch.Generator(simulator.device)
         self.state: State | None = None
         self.steps_B = torch.zeros(num_envs, dtype=torch.int64, device=simulator.device)
+        self._due_B = self.steps_B.bool()  # under NEXT_STEP: whose session has ended
+        self._trial = try_out(simulator, self.split)
+        self._seen: Seen | None = None
+        self._spec: EnvSpec | None = None
         self._seeded = False
         self._lockstep = as_tensors and not devices.may_look(simulator.device)
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """Return how Gymnasium makes this environment, with its time limit."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = with_limit(spec, self.time_limit)
+
+    @cached_property
+    def title_table(self) -> NDArray[np.uint8]:
+        """Return the titles of the catalogue as `info` tells them, (N + 1, W); the last row, of item -1, is blank."""
+        return title_table(self.simulator)
+
+    @cached_property
+    def _blank(self) -> dict[str, Any]:
+        """Return info of users to whom nothing was shown yet."""
+        return self._tell(slate_info.of_no_slate(self._trial.told, self.num_envs))
 
     @cached_property
     def observation_space(self) -> gym.Space[Any]:  # type: ignore[override]
@@ -107,35 +151,46 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             self.generator.manual_seed(entropy)
             self._seeded = True
         mask_B = self._check_mask(options.get("reset_mask"))
-        users = self._tensors(options["users"]) if "users" in options else None
+        users = options.get("users")
         if mask_B is not None and users is None and self._lockstep and not devices.may_look(mask_B.device):
-            self._start_where(mask_B)
+            self._start_where(mask_B, None)
         else:
             rows = self._all_rows() if mask_B is None else mask_B.nonzero().squeeze(1).to(self.simulator.device)
             if len(rows):
                 self._start(rows, users, None)
-        assert self.state is not None
-        return self._observe(self.state), {}
+        self._due_B = torch.zeros_like(self._due_B) if mask_B is None else self._due_B & ~mask_B.to(self._due_B.device)
+        info = {name: value.clone() if self.as_tensors else value.copy() for name, value in self._blank.items()}
+        self._look(info, *[torch.zeros(self.num_envs)] * 4)
+        return self._observe(), info
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Show slates (B, K); positions outside the candidate set are refused, repeated ones are empty slots."""
-        shown_BK, outcome, lent = self.show(actions)
-        assert self.state is not None
-        reward_B, left_B = outcome.reward, outcome.left
-        late_B = self.steps_B >= self.simulator.time_limit
+        ids_BK, outcome, lent = self.show(actions)
+        reward_B, left_B, steps_B = outcome.reward, outcome.left, self.steps_B
+        late_B = steps_B >= self.time_limit
         truncated_B = late_B > left_B  # late, and the user has not left
-        info = self._give({"response": outcome.response, "slate_ids": shown_BK, **outcome.metrics}, self.state)
-        if not self.as_tensors:
-            info["titles"] = self.simulator.titles(info["slate_ids"])
+        told = slate_info.of_slates(ids_BK, outcome)
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             lent |= places({"reward": reward_B, "left": left_B})
-            observation = self._autoreset(late_B | left_B, lent, info)
+            observation, info = self._renew(late_B | left_B, told, lent)
         else:
-            observation = self._observe(self.state)
+            if self.autoreset_mode is AutoresetMode.NEXT_STEP:
+                due_B = self._due_B
+                if self._lockstep or bool(due_B.any()):
+                    told, reward_B = slate_info.blanked(told, due_B), reward_B.masked_fill(due_B, 0)
+                    left_B, truncated_B = left_B & ~due_B, truncated_B & ~due_B
+                    self._start_where(due_B, lent)
+                self._due_B = left_B | truncated_B
+            observation, info = self._observe(), self._tell(told)
+        self._look(info, reward_B, steps_B, left_B, truncated_B)
         if self.as_tensors:
             return observation, reward_B, left_B, truncated_B, info
         reward = reward_B.cpu().numpy().astype(np.float64)
         return observation, reward, left_B.cpu().numpy(), truncated_B.cpu().numpy(), info
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Return every user's last slate as text (``ansi``) or picture (``rgb_array``), or print it (``human``)."""
+        return render(self.render_mode, () if self._seen is None else scenes(self.simulator, self._seen))
 
     def show(self, actions: Any) -> Shown:
         """Show slates (B, K), as `step` does, but hand nothing out and begin no session."""
@@ -144,7 +199,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise UsageError("call reset() before step()")
         shown_BK = self._shown(self.state, slate_BK)
         noise = self._draw_step()
-        autoresets = self.autoreset_mode is AutoresetMode.SAME_STEP
+        autoresets = self.autoreset_mode is not AutoresetMode.DISABLED
         lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
         self.state, outcome = self.simulator.step(self.state, slate_BK, noise)
         self.steps_B = self.steps_B + scalar(1, torch.int64)
@@ -166,7 +221,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         if self.state is None:
             raise UsageError("call reset() before state_dict()")
         prefixed = {f"state.{name}": value for name, value in self.state.items()}
-        return prefixed | {"steps": self.steps_B, "generator": self.generator.get_state()}
+        due = {"due": self._due_B} if self.autoreset_mode is AutoresetMode.NEXT_STEP else {}
+        return prefixed | {"steps": self.steps_B, **due, "generator": self.generator.get_state()}
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict` of an environment with the same settings and number of users.
@@ -183,6 +239,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             if name.startswith("state.")
         }
         self.steps_B = tensors["steps"].to(device)
+        self._due_B = tensors.get("due", torch.zeros_like(self._due_B)).to(device)
         restore_stream(self.generator, tensors["generator"])
         self._seeded = True
 
@@ -199,42 +256,49 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     def _all_rows(self) -> Tensor:
         return torch.arange(self.num_envs, device=self.simulator.device)
 
-    def _autoreset(self, last_B: Tensor, lent: set[int], info: dict[str, Any]) -> Any:
-        """Begin sessions where the last ones ended; return what is observed, and put the last observation in info."""
-        assert self.state is not None
+    def _renew(self, last_B: Tensor, told: Tensors, lent: set[int]) -> tuple[Any, dict[str, Any]]:
+        """Begin sessions where the last ones ended; return what is observed, and info with what was at last."""
         if self._lockstep:
-            info["final_obs"] = self._observe(self.state)
-            self._start_where(last_B)
-            return self._observe(self.state)
+            info = self._tell(told) | {"final_obs": self._observe()}
+            self._start_where(last_B, lent)
+            return self._observe(), info
         rows = last_B.nonzero().squeeze(1)
         if not len(rows):
-            return self._observe(self.state)
-        ended = self._observe(self.state if len(rows) == self.num_envs else take_rows(self.state, rows))
+            return self._observe(), self._tell(told)
+        assert self.state is not None
+        everybody = len(rows) == self.num_envs
+        ended = self._observe(self.state if everybody else take_rows(self.state, rows))
+        info = self._tell(told)
         self._start(rows, None, lent)
-        observation = self._observe(self.state)
+        observation = self._observe()
         if self.as_tensors:
-            info["final_obs"] = ended if len(rows) == self.num_envs else LastObservation(observation, rows, ended)
-        else:
-            info |= {"final_obs": _rowwise(ended, rows, self.num_envs), "_final_obs": last_B.cpu().numpy()}
-        return observation
+            final_obs = ended if everybody else LastObservation(observation, rows, ended)
+            return observation, info | {"final_obs": final_obs}
+        mask = last_B.cpu().numpy()
+        info, last = slate_info.at_ends(info, mask)
+        final_info = last | {f"_{name}": mask for name in last}
+        final_obs = _rowwise(ended, rows, self.num_envs)
+        return observation, info | {
+            **{"final_obs": final_obs, "_final_obs": mask},
+            **{"final_info": final_info, "_final_info": mask},
+        }
 
-    def _start_where(self, mask_B: Tensor) -> None:
-        """Begin sessions where the mask is set, without a look at it."""
+    def _start_where(self, mask_B: Tensor, lent: set[int] | None) -> None:
+        """Begin sessions where the mask is set, in lockstep without a look at it."""
+        if not self._lockstep:
+            self._start(mask_B.nonzero().squeeze(1), None, lent)
+            return
         assert self.state is not None
         rows = self._all_rows()
         started = self.simulator.start(self._draw_users(rows), self._draw_start(rows))
         self.state = choose_rows(mask_B, started, self.state)
         self.steps_B = self.steps_B.masked_fill(mask_B, 0)
 
-    def _start(self, rows: Tensor, users: Tensors | None, lent: set[int] | None) -> None:
+    def _start(self, rows: Tensor, users: Any, lent: set[int] | None) -> None:
         """Begin sessions in some rows; what is lent of the state, None for all of it, is not written in place."""
         number = len(rows)
-        if users is None:
-            users = self._draw_users(rows)
-        for name, value in users.items():
-            if len(value) != number:
-                raise UsageError(f'users["{name}"] holds {len(value)} users, but {number} rows are reset')
-        started = self.simulator.start(users, self._draw_start(rows))
+        met = self._draw_users(rows) if users is None else check_users(users, self._trial.users, number)
+        started = self.simulator.start(met, self._draw_start(rows))
         if self.state is None or number == self.num_envs:
             self.state = started
         else:
@@ -287,12 +351,26 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         number = self.simulator.spec.num_candidates
         return UsageError(f"a slate names a position outside the {number} candidates; positions are 0 to {number - 1}")
 
-    def _tensors(self, users: Any) -> Tensors:
-        device = self.simulator.device
-        return {name: as_tensor(value).to(device) for name, value in users.items()}
+    def _observe(self, state: State | None = None) -> Any:
+        """Return what is seen of a state, by default of the present one."""
+        seen = self.state if state is None else state
+        assert seen is not None
+        return self._give(self.simulator.observe(seen), seen)
 
-    def _observe(self, state: State) -> Any:
-        return self._give(self.simulator.observe(state), state)
+    def _tell(self, told: Tensors) -> dict[str, Any]:
+        """Return info of all users."""
+        assert self.state is not None
+        info: dict[str, Any] = self._give(told, self.state)
+        if not self.as_tensors:
+            info["titles"] = self.title_table[info["slate_ids"]]
+        return info
+
+    def _look(self, info: dict[str, Any], *numbers: Tensor) -> None:
+        """Remember what came of the last slates, if it may be rendered."""
+        if self.render_mode is not None:
+            self._seen = Seen(info["slate_ids"], info["response"][..., 0] > 0, *numbers)
+        if self.render_mode == "human":
+            self.render()
 
     def _give(self, tensors: Tensors, state: State) -> Any:
         """Return what is the caller's own, as tensors or arrays."""
@@ -308,29 +386,8 @@ def _rowwise(ended: dict[str, Any], rows: Tensor, number: int) -> np.ndarray[Any
 
 
 def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return the autoreset mode, given itself, by its name or by its value, if it is offered; else raise UsageError."""
-    offered = (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
-    for known in offered:
+    """Return the autoreset mode, given itself, by its name or by its value, if it is one; else raise UsageError."""
+    for known in AutoresetMode:
         if mode in (known, known.name, known.value):
             return known
-    name = mode.name if isinstance(mode, AutoresetMode) else mode
-    raise UsageError(f"autoreset mode {name} is not offered; use {' or '.join(known.name for known in offered)}")
-
-
-def observation_space(simulator: Simulator) -> gym.spaces.Dict:
-    """Return the flat Dict space of one user's observation."""
-    spec = simulator.spec
-    spaces: dict[str, gym.Space[Any]] = {}
-    for name, shape in spec.shapes.items():
-        if name == "candidate_ids":
-            spaces[name] = gym.spaces.Box(0, spec.num_items - 1, shape, np.int64)
-        else:
-            limit = np.finfo(np.float32).max
-            spaces[name] = gym.spaces.Box(-limit, limit, shape, np.float32)
-    return gym.spaces.Dict(spaces)
-
-
-def action_space(simulator: Simulator) -> gym.spaces.MultiDiscrete:
-    """Return the space of one slate: K positions below M."""
-    spec = simulator.spec
-    return gym.spaces.MultiDiscrete(np.full(spec.slate_size, spec.num_candidates))
+    raise UsageError(f"there is no autoreset mode {mode}; use {', '.join(known.name for known in AutoresetMode)}")

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from encoders.errors import UsageError
 
 
-class SlotBySlot(gym.Wrapper[Any, Any, Any, Any]):
+class SlotBySlot(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
     """Choose a slate one slot at a time, from the top: an action is one candidate, ``Discrete(M)``.
 
     A slate takes K steps. The first K - 1 earn 0 and change nothing but what the wrapper adds to the observation:
     ``taken`` (M), 1 for the candidates that are in the slate already, and ``slot`` (K), one-hot, the slot that is
-    chosen next. The K-th shows the slate, and its reward, response and info are the environment's. A candidate that
-    is taken already makes an empty slot, as in any slate; `action_masks` excludes it.
+    chosen next. The K-th shows the slate, and its reward, response and info are the environment's; before, info says
+    that nothing was shown, as at a reset. A candidate that is taken already makes an empty slot, as in any slate;
+    `action_masks` excludes it.
 
     A discount of gamma a slate is gamma ** (1 / K) a step here.
 
@@ -31,7 +32,8 @@ class SlotBySlot(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self)
+        gym.Wrapper.__init__(self, env)
         slates, seen = env.action_space, env.observation_space
         if not isinstance(slates, gym.spaces.MultiDiscrete) or not isinstance(seen, gym.spaces.Dict):
             raise UsageError(
@@ -45,12 +47,13 @@ class SlotBySlot(gym.Wrapper[Any, Any, Any, Any]):
         self.observation_space = gym.spaces.Dict({**seen.spaces, **marks})
         self._chosen: list[int] = []
         self._observation: dict[str, Any] = {}
+        self._nothing_shown: dict[str, Any] = {}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a session with an empty slate."""
         self._chosen = []
-        self._observation, reset_info = self.env.reset(seed=seed, options=options)
-        return self._marked(), reset_info
+        self._observation, self._nothing_shown = self.env.reset(seed=seed, options=options)
+        return self._marked(), _own(self._nothing_shown)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Put a candidate into the next slot; show the slate once it is full."""
@@ -61,7 +64,7 @@ class SlotBySlot(gym.Wrapper[Any, Any, Any, Any]):
             raise UsageError(f"the action is {action!r}; it has to be one candidate, 0 to {self._offered - 1}")
         self._chosen.append(int(candidate))
         if len(self._chosen) < self._slots:
-            return self._marked(), 0.0, False, False, {}
+            return self._marked(), 0.0, False, False, _own(self._nothing_shown)
         slate_K, self._chosen = np.array(self._chosen), []
         self._observation, reward, left, truncated, step_info = self.env.step(slate_K)
         return self._marked(), float(reward), left, truncated, step_info
@@ -78,6 +81,11 @@ class SlotBySlot(gym.Wrapper[Any, Any, Any, Any]):
         # Copies: who gets an observation may keep it, or write into it.
         seen = {name: value.copy() for name, value in self._observation.items()}
         return {**seen, "taken": (~self.action_masks()).astype(np.float32), "slot": slot_K}
+
+
+def _own(info: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy whose arrays may be written into."""
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in info.items()}
 
 
 def flat_floats(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:

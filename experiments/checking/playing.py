@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from envs.interface import Tensors
+from envs.ownership import choose_rows
 from envs.simulator import State
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
@@ -41,12 +42,20 @@ def stream(simulator: Any, seed: int = 0) -> torch.Generator:
 
 def scenes(simulator: Any, users: int = 4, steps: int = 4, seed: int = 0) -> Iterator[Scene]:
     """Yield what the steps of some users depend on, and take them; who leaves is followed by another."""
-    env = make(simulator, users, as_tensors=True)
-    env.reset(seed=seed)
-    for slate_BK in slates(env, steps, seed):
-        assert env.state is not None
-        yield Scene(env.state, slate_BK.to(simulator.device), simulator.step_noise(users, env.generator))
-        env.step(slate_BK)
+    spec, generator = simulator.spec, stream(simulator, seed)
+
+    def begin() -> State:
+        drawn = simulator.sample_users(users, "train", generator)
+        begun: State = simulator.start(drawn, simulator.start_noise(users, generator))
+        return begun
+
+    state = begin()
+    for _ in range(steps):
+        slate_BK = random_slate(users, spec.num_candidates, spec.slate_size, generator)
+        scene = Scene(state, slate_BK, simulator.step_noise(users, generator))
+        yield scene
+        state, outcome = simulator.step(*scene)
+        state = choose_rows(outcome.left, begin(), state)
 
 
 def trajectory(env: Any, seed: int | None, steps: int = 6) -> list[dict[str, Any]]:

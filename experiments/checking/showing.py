@@ -8,9 +8,9 @@ import torch
 from gymnasium.spaces import Box
 from torch import Tensor
 
+from envs.adapters.spaces import observation_space
 from envs.interface import repeats
 from envs.simulator import Simulator
-from envs.vector import observation_space
 from experiments.checking.playing import make, slates
 from experiments.checking.verdicts import CheckFailed, NotChecked
 

@@ -1,4 +1,4 @@
-"""The figures of a report. The one module that imports matplotlib."""
+"""The figures of a report. The one module above the environments that imports matplotlib."""
 
 import io
 from collections.abc import Mapping, Sequence

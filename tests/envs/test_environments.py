@@ -10,6 +10,7 @@ from conformance import EnvironmentConformance
 
 import envs
 from encoders.errors import UsageError
+from envs.adapters.title_bytes import read_titles
 
 
 def _suite(env_id: str, simulator: str) -> type[EnvironmentConformance]:
@@ -98,8 +99,9 @@ def test_rendering_marks_the_click() -> None:
     env.reset(seed=0)
     for _ in range(20):
         *_, info = env.step(np.arange(5))
-        lines = env.render().split("\n")
-        assert [line[2:] for line in lines] == list(info["titles"])
+        caption, *lines = env.render().split("\n")
+        assert caption.startswith("slate ")
+        assert [line[2:] for line in lines] == list(read_titles(info["titles"]))
         assert [line[0] == ">" for line in lines] == list(info["response"][:, 0] > 0)
 
 

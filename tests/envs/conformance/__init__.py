@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from conformance.gymnasium_wrappers import Wrapped
 from conformance.observations import Observations
 from conformance.ownership import Ownership
 from conformance.refusals import Refusals
@@ -24,7 +25,7 @@ from experiments.checking.verdicts import NotChecked
 __all__ = ["EnvironmentConformance"]
 
 
-class EnvironmentConformance(Standards, Observations, Repeatability, Sessions, Ownership, Refusals):
+class EnvironmentConformance(Standards, Observations, Repeatability, Sessions, Ownership, Refusals, Wrapped):
     """The tests, on every device there is; a subclass says which environment."""
 
     env_id: ClassVar[str]

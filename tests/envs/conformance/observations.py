@@ -3,6 +3,7 @@
 from typing import Any
 
 from conformance.trajectories import make, slates
+from envs.adapters.title_bytes import read_titles
 
 
 class Observations:
@@ -12,8 +13,9 @@ class Observations:
         env = make(simulator)
         env.reset(seed=0)
         *_, info = env.step(next(slates(env, 1)).numpy())
-        assert set(info) - {"final_obs", "_final_obs"} == {
+        assert {name for name in info if "final_" not in name} == {
             *(metric.name for metric in simulator.METRICS),
             *("response", "slate_ids", "titles"),
         }
-        assert info["titles"].shape == info["slate_ids"].shape == (4, simulator.spec.slate_size)
+        assert info["slate_ids"].shape == (4, simulator.spec.slate_size)
+        assert read_titles(info["titles"]).tolist() == simulator.titles(info["slate_ids"]).tolist()

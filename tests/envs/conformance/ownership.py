@@ -24,7 +24,7 @@ class Ownership:
         for slate_BK in slates(env, 5):
             for named in given:
                 for value in named.values():
-                    if getattr(value, "dtype", None) not in (object, bool) and can_be_written(value):
+                    if not isinstance(value, dict) and value.dtype not in (object, bool) and can_be_written(value):
                         value[:] = 0
             shown = slate_BK if as_tensors else slate_BK.numpy()
             observation, *_, info = env.step(shown)

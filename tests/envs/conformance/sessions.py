@@ -71,7 +71,7 @@ class Sessions:
             before, *_ = env.step(slate_BK.numpy())
         mask = np.array([True, False, False, True])
         after, info = env.reset(options={"reset_mask": mask})
-        assert info == {}
+        assert (info["slate_ids"] == -1).all()
         assert_same(
             {name: value[~mask] for name, value in after.items()},
             {name: value[~mask] for name, value in before.items()},

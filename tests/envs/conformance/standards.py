@@ -4,11 +4,16 @@ import warnings
 from typing import Any, ClassVar
 
 import gymnasium as gym
+import numpy as np
+import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.utils.passive_env_checker import env_render_passive_checker
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 import envs
 from conformance.trajectories import make, slates, small_settings
+from envs.adapters.rendering import RENDERING
+from envs.single import SlateEnv
 
 
 class Standards:
@@ -21,7 +26,30 @@ class Standards:
         env = gym.make(self.env_id, **small_settings(self.simulator_path))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            check_env(env.unwrapped, skip_render_check=False)
+            check_env(env.unwrapped, skip_render_check=True)
+        limit = env.unwrapped.vector.simulator.time_limit
+        assert env.spec is not None
+        assert env.spec.max_episode_steps == limit
+
+    @pytest.mark.parametrize("render_mode", RENDERING["render_modes"])
+    def test_slates_are_rendered(self, short: Any, render_mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+        env = SlateEnv(short, render_mode=render_mode)
+        env.reset(seed=0)
+        env_render_passive_checker(env)
+        new = env.render()
+        slate = np.arange(short.spec.slate_size)
+        *_, info = env.step(slate)
+        frame = env.render()
+        titles = [str(title) for title in short.titles(info["slate_ids"])]
+        if render_mode == "rgb_array":
+            assert frame.shape == new.shape
+            assert frame.dtype == np.uint8
+            assert (frame != new).any()
+        else:
+            told = frame or capsys.readouterr().out
+            lines = told.splitlines()[-len(titles) :]
+            assert [line[2:] for line in lines] == titles
+            assert [line[0] == ">" for line in lines] == list(info["response"][:, 0] > 0)
 
     def test_gym_make_and_make_vec_give_what_the_id_says(self) -> None:
         single = gym.make(f"envs:{self.env_id}", **small_settings(self.simulator_path))

@@ -232,7 +232,7 @@ class ReusesItsObservations(Toy):
         return seen | {"user": self.buffer.copy_(seen["user"])}
 
 
-@planted("a_step_gives_a_state_and_an_outcome", "KeyError: 'tase' (test_environment_faults.py, line")
+@planted("observations_stay_in_their_space", "KeyError: 'tase' (test_environment_faults.py, line")
 class BreaksDown(Toy):
     def observe(self, state: Any) -> Any:
         return super().observe(state) | {"user": state["tase"]}

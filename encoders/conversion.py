@@ -1,0 +1,62 @@
+"""Values become what a setting's annotation says, wherever they come from: Python, TOML or a flag."""
+
+import numbers
+import typing
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any
+
+from encoders.errors import UsageError
+from encoders.registry import unknown_name
+
+NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real}
+"""Number type to what may stand for it; numpy's numbers too."""
+
+
+def convert(hint: Any, value: Any, name: str) -> Any:
+    """Return a value from Python or TOML as the annotated type of a setting.
+
+    Raises:
+        UsageError: it is of another type.
+    """
+    wrong = UsageError(f"{name} is {value!r}, expected {getattr(hint, '__name__', hint)}")
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, UnionType):
+        return _convert_union(options, value, name, wrong)
+    if origin is typing.Literal:
+        if value in options:
+            return value
+        raise unknown_name(name, str(value), map(str, options))
+    if origin in (tuple, list) and isinstance(value, list | tuple):
+        return _convert_sequence(origin, options, value, name)
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint in NUMBERS and isinstance(value, NUMBERS[hint]) and not isinstance(value, bool):
+        return hint(value)
+    kind = origin or hint
+    if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise wrong
+
+
+def _convert_union(options: tuple[Any, ...], value: Any, name: str, wrong: UsageError) -> Any:
+    if NoneType in options and value in (None, "None"):
+        return None
+    for option in options:
+        try:
+            return convert(option, value, name)
+        except UsageError:
+            continue
+    raise wrong
+
+
+def _convert_sequence(origin: Any, options: tuple[Any, ...], values: Any, name: str) -> Any:
+    if not options:
+        return origin(values)
+    repeated = origin is list or (len(options) == 2 and options[1] is Ellipsis)
+    hints = [options[0]] * len(values) if repeated else list(options)
+    if len(hints) != len(values):
+        raise UsageError(f"{name} has {len(values)} entries, expected {len(hints)}")
+    return origin(convert(hint, value, name) for hint, value in zip(hints, values, strict=True))
