@@ -1,6 +1,7 @@
 """The pages of `docs/` say what is true: their examples run, their commands exist."""
 
 import ast
+import configparser
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_architecture import FLOORS
 
 from agents import AGENTS
 
@@ -201,3 +203,13 @@ def test_an_agents_page_ends_with_its_row_of_the_scoreboard(agent: str) -> None:
     section = (ROOT / "docs" / "agents" / f"{agent}.md").read_text().partition("\n## Scoreboard\n")[2]
     scores = {found[0]: found[4].split()[0] for found in _rows(section)[2:] if found[4] not in ("", "n/a")}
     assert scores == there
+
+
+def test_what_an_extra_installs_is_used() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    sources = "".join(path.read_text() for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
+    for extra, requirements in setup["options.extras_require"].items():
+        if extra not in ("test", "dev"):
+            for package in re.findall(r"^[\w-]+", requirements.strip(), re.MULTILINE):
+                assert package.replace("-", "_") in sources, f"{extra} installs {package}, which no code names"

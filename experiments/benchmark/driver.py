@@ -21,6 +21,8 @@ from experiments.report.writing import check_out
 
 STEPS_OF_A_SESSION = 20
 """What meeting one test user costs, in user-steps of training; a guess, for the time left alone."""
+RATES = {"sb3_": 1_000, "": 10_000}
+"""User-steps a second of one process, by how an agent's name begins: docs/results.md, "Throughput"."""
 
 
 def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Scoreboard, list[str]]:
@@ -45,9 +47,9 @@ def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Sc
     with locked(settings.out):
         notes = Notes.read(settings.out)
         notes.add_command(command)
-        tell(f"{len(cells)} runs, of which {len(cells) - len(todo)} are finished, in {settings.out}")
         workers = min(settings.workers, len(jobs))
         watch = Watch(jobs, notes, tell, workers)
+        tell(f"{len(cells)} runs, of which {len(cells) - len(todo)} are finished, in {settings.out}{watch.forecast()}")
         try:
             if workers > 1:
                 side_by_side(jobs, workers, tell, watch.ended)
@@ -135,18 +137,27 @@ class Watch:
     def __init__(self, jobs: Sequence[Job], notes: Notes, tell: Tell, workers: int) -> None:
         self.notes, self.tell, self.workers = notes, tell, max(workers, 1)
         self.total = sum(len(job.cells) for job in jobs if not job.baselines)
-        self.left = sum(map(_cost, jobs))
-        self.cost, self.seconds = 0.0, 0.0
+        self.left = sum(map(_expected, jobs))
+        self.expected, self.seconds = 0.0, 0.0
         self.count = 0
         self.failures: list[str] = []
 
+    def forecast(self) -> str:
+        """Return how long all jobs take, in words; nothing where there are none."""
+        if not self.total:
+            return ""
+        workers = f"{self.workers} worker" + ("s" if self.workers > 1 else "")
+        return (
+            f": about {duration(self.left / self.workers)} with {workers}, at {RATES['']:,} user-steps a second of our "
+            f"agents and {RATES['sb3_']:,} of stable-baselines3's; the first run that learns will tell better"
+        )
+
     def ended(self, job: Job, outcomes: Sequence[Outcome]) -> None:
         """Take the outcomes of a job."""
-        cost = _cost(job)
-        self.left -= cost
+        self.left -= _expected(job)
         if not job.baselines and job.cells[0].run.train.num_steps:
             # Only runs that learn tell how long the others take.
-            self.cost += cost
+            self.expected += _expected(job)
             self.seconds += sum(outcome.seconds for outcome in outcomes)
         if job.baselines:
             self._say(job.title, outcomes[0])
@@ -163,17 +174,19 @@ class Watch:
 
     def _say(self, title: str, outcome: Outcome) -> None:
         text = outcome.text if outcome.status in ("done", "diverged") else f"{outcome.status}: {outcome.text}"
-        left = self.left / self.workers * self.seconds / max(self.cost, 1.0)
+        left = self.left / self.workers * (self.seconds / self.expected if self.expected else 1.0)
         after = f" · about {duration(left)} left" if left >= 1 else ""
         self.tell(f"{title}: {text} · {duration(outcome.seconds)}{after}")
 
 
-def _cost(job: Job) -> float:
-    """Return what a job costs, in user-steps; a guess."""
-    judging = job.cells[0].run.train.eval_users * STEPS_OF_A_SESSION
+def _expected(job: Job) -> float:
+    """Return how many seconds a job may take in one process; a guess."""
+    train = job.cells[0].run.train
+    judging = train.eval_users * STEPS_OF_A_SESSION / RATES[""]
     if job.baselines:
         return 6.0 * judging
-    return float(sum(cell.run.train.num_steps * cell.run.train.num_users + judging for cell in job.cells))
+    rate = next(rate for name, rate in RATES.items() if train.agent.startswith(name))
+    return sum(cell.run.train.num_steps * cell.run.train.num_users / rate + judging for cell in job.cells)
 
 
 def duration(seconds: float) -> str:

@@ -202,3 +202,28 @@ def test_agent_that_is_not_installed_is_left_out_unless_asked_for(
     result = slatelab(*SMALL_BENCHMARK, "--agents", "lost")
     assert result.code == 1
     assert "which is not installed" in result.sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (
+            ["--steps", "36000000"],
+            "4 runs, of which 0 are finished, in board: about 2.0 h with 1 worker,",
+        ),
+        (
+            ["--agents", "sb3_ppo", "--steps", "3600000"],
+            "2 runs, of which 0 are finished, in board: about 2.0 h",
+        ),
+    ],
+)
+def test_how_many_runs_and_how_long_they_take_is_said_before_the_first(
+    slatelab: Slatelab, monkeypatch: pytest.MonkeyPatch, flags: list[str], words: str
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("experiments.benchmark.driver.one_by_one", stop)
+    result = slatelab(*SMALL_BENCHMARK, *flags)
+    assert result.code == 130
+    assert result.err.startswith(words)
