@@ -17,6 +17,7 @@ from experiments.benchmark.judging import judge
 from experiments.benchmark.record import Record, read_record, save_record
 from experiments.building import build_agent, build_kernel, build_simulator, trains_many_seeds
 from experiments.config import agent_class
+from experiments.memory import enough_memory
 from experiments.report.numbers import rounded, words
 from experiments.run import Run
 from experiments.settings import RunSettings
@@ -105,7 +106,8 @@ def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Run]]:
 def refusal(run: RunSettings, kernel: Simulator) -> str | None:
     """Return why an agent cannot play in an environment, or None if it can."""
     try:
-        build_agent([run], build_simulator(run, kernel))
+        with enough_memory(run):
+            build_agent([run], build_simulator(run, kernel))
     except UsageError as error:
         return str(error)
     return None

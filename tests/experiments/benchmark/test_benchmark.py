@@ -247,7 +247,10 @@ def test_an_agent_of_which_one_seed_fails_is_judged_by_the_others(wrong: Callabl
     statuses = [rows()["wrong_agents:RaisesForSome", seed]["status"] for seed in "012"]
     assert statuses == ["done", "failed", "done"]
     assert [row[1] for row in tables()[1] if "RaisesForSome" in row[0]] == ["2"]
-    assert "* failed: wrong_agents:RaisesForSome, seed 1: MemoryError" in Path("board/scoreboard.md").read_text()
+    assert (
+        "* failed: wrong_agents:RaisesForSome, seed 1: the memory is not enough"
+        in Path("board/scoreboard.md").read_text()
+    )
     broken.clear()
     result = wrong("RaisesForSome", seeds=3)
     assert result.code == 0
