@@ -81,7 +81,7 @@ class _LinearBandit:
         self.theta_W = torch.zeros_like(self.moment_W)
         self.deviation = torch.ones_like(self.count)
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the K highest, (B, K): by index while exploring, else by the posterior mean."""
         pairs = self.features(observation)
         return top_k(self.index(pairs) if explore else pairs.inner(self.theta_W), self.spec.slate_size)

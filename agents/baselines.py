@@ -61,7 +61,7 @@ class Random(Fixed):
 
     BY_CHANCE: ClassVar[bool] = True
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return uniform slates, (B, K)."""
         batch = len(observation["candidates"])
         return random_slate(batch, self.spec.num_candidates, self.spec.slate_size, self.generator)
@@ -72,7 +72,7 @@ class Popularity(Fixed):
 
     NEEDS: ClassVar[tuple[str, ...]] = ("popularity",)
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the K highest of ``popularity``, (B, K)."""
         return top_k(observation["popularity"], self.spec.slate_size)
 
@@ -85,6 +85,6 @@ class Cosine(Fixed):
 
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the K highest cosines of profile and candidate, (B, K)."""
         return top_k(profile_cosines(observation), self.spec.slate_size)

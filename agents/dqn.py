@@ -53,4 +53,4 @@ class DQN(SlateValueAgent):
         learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         if settings.dueling:
             pin_constants(learner.network)
-        super().__init__(spec, settings, learner, ItemValues(spec, learner.inputs, settings.dueling), num_users)
+        super().__init__(spec, settings, learner, ItemValues(spec, learner.reader, settings.dueling), num_users)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from agents.learning.learner import Learner
 from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
-from agents.networks.inputs import Inputs
 from agents.networks.known_user import KnownUser
 from agents.networks.layers import Embedding, LayerNorm, Linear
+from agents.networks.reader import Reader
 from agents.streams import Streams
 from envs.interface import Observation, Spec, Tensors
 
@@ -121,24 +121,22 @@ class WholeSlates:
 
     Args:
         spec: sizes of the environment.
-        inputs: what of an observation the network reads.
+        reader: what of an observation the network reads.
         ordered: whether the slots of a slate differ.
         device: where the slates are to be.
     """
 
-    def __init__(self, spec: Spec, inputs: Inputs, ordered: bool, device: torch.device) -> None:
-        self.inputs = inputs
-        self.columns = ("user", "features", *(("ids",) if inputs.has_ids else ()))
+    def __init__(self, spec: Spec, reader: Reader, ordered: bool, device: torch.device) -> None:
+        self.reader = reader
+        self.columns = ("user", "features", *(("ids",) if reader.has_ids else ()))
         self.table_AK = all_slates(spec.num_candidates, spec.slate_size, ordered).to(device)
         self._all_AX = incidence(self.table_AK, spec.num_candidates, ordered)
         itself_1K = torch.arange(spec.slate_size, device=device).unsqueeze(0)
         self._itself_1X = incidence(itself_1K, spec.slate_size, ordered)
 
-    def row(self, observation: Observation, slate_BK: Tensor | None) -> Tensors:
+    def row(self, observation: Observation, slate_BK: Tensor | None = None) -> Tensors:
         """Return user and items of a slate, or of all candidates, (B, ...)."""
-        features, ids = self.inputs(observation, slate_BK)
-        row = {"user": self.inputs.user(observation), "features": features}
-        return row if ids is None else row | {"ids": ids}
+        return self.reader.row(observation, slate_BK)
 
     def value(self, network: nn.Module, row: Tensors) -> Tensor:
         """Return Q(s, A) of the slate in a row, (B,)."""
@@ -148,7 +146,7 @@ class WholeSlates:
     @torch.no_grad()
     def best(self, network: nn.Module, observation: Observation) -> tuple[Tensor, Tensor]:
         """Return the best of all slates (B, K), and its value (B,)."""
-        value_B, index_B = network(self.row(observation, None), self._all_AX).max(dim=1)
+        value_B, index_B = network(self.row(observation), self._all_AX).max(dim=1)
         return self.table_AK[index_B], value_B
 
 
@@ -189,15 +187,15 @@ class FullSlate(SlateValueAgent):
             )
         streams = Streams(seed, device)
         learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
-        inputs = learner.inputs
+        reader = learner.reader
         network = SlateNetwork(
-            users=KnownUser(inputs, history=settings.history, hidden=settings.hidden, streams=streams),
-            item_width=inputs.item_width,
-            num_items=spec.num_items if inputs.has_ids else 0,
+            users=KnownUser(reader, history=settings.history, hidden=settings.hidden, streams=streams),
+            item_width=reader.item_width,
+            num_items=spec.num_items if reader.has_ids else 0,
             slots=spec.slate_size if settings.ordered else 1,
             hidden=settings.hidden,
             embedding=settings.embedding,
             streams=streams,
         )
         learner.use(network)
-        super().__init__(spec, settings, learner, WholeSlates(spec, inputs, settings.ordered, device), num_users)
+        super().__init__(spec, settings, learner, WholeSlates(spec, reader, settings.ordered, device), num_users)

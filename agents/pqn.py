@@ -1,6 +1,5 @@
 """PQN: Q-learning over items from the rollouts of parallel users, without replay and without a target network."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,12 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.learning.collector import ReturnCollector
 from agents.learning.item_values import ItemValues
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
 from agents.streams import Streams
-from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from envs.interface import Metric, Observation, Tensors, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,31 +58,26 @@ class PQN(RolloutAgent):
         Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
     )
 
-    def __init__(
-        self,
-        spec: Spec,
-        settings: PQNSettings,
-        *,
-        device: torch.device,
-        seed: int | Sequence[int],
-        num_users: int,
-        num_steps: int,
-    ) -> None:
-        super().__init__()
-        self.spec, self.settings = spec, settings
-        streams = Streams(seed, device)
-        self.learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
-        self.learner.optimizer = torch.optim.RAdam(self.learner.network.parameters(), lr=settings.learning_rate)
-        self.values = ItemValues(spec, self.learner.inputs, dueling=False)
-        self.collector = ReturnCollector(self.learner, self._value, self.values.row)
+    settings: PQNSettings
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return a network with one output for each item and one for the state, under RAdam."""
+        spec, settings = self.spec, self.settings
+        learner = Learner(spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
+        learner.optimizer = torch.optim.RAdam(learner.network.parameters(), lr=settings.learning_rate)
+        self.values = ItemValues(spec, learner.reader, dueling=False)
+        return learner
+
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates of the K highest values, (B, K)."""
-        slate_BK, value_B = self.values.best(self.learner.acting(explore), observation)
-        if not explore:
-            return slate_BK
-        self._value_B = value_B
-        return self.learner.explore(slate_BK)
+        if explore:
+            return self.choose(observation)[0]
+        return self.values.best(self.learner.steady_network, observation)[0]
+
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return the best slates, for some users random ones, (B, K), and the value of the best, ``value`` (B,)."""
+        slate_BK, value_B = self.values.best(self.learner.network, observation)
+        return self.learner.explore(slate_BK), {"value": value_B}
 
     def _value(self, observation: Observation) -> Tensor:
         """Return the value of the best slate, (B,)."""
@@ -92,7 +85,8 @@ class PQN(RolloutAgent):
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        rows = self.rows_after(transition)
+        self.learner.steps += 1
+        rows = self.collector.add(transition)
         if rows is None:
             return {}
         read = {name: rows[name] for name in (*self.values.columns, "target")}

@@ -1,4 +1,4 @@
-"""What every agent offers: act, update, and a state that can be saved to the bit."""
+"""What every agent offers: act, update, and a state that can be saved to the bit; some take notes in between."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -32,7 +32,7 @@ class Agent(Protocol):
     spec: Spec
     settings: Any
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Choose slates without repeats.
 
         Args:
@@ -55,3 +55,27 @@ class Agent(Protocol):
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict` of an agent with the same spec and settings."""
+
+
+class TakesNotes(Protocol):
+    """An agent that learns with something of the moment of choosing, such as a value or the chance of the slate."""
+
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Choose slates to learn from, and note what `update` needs of this moment; nothing is kept but the stream.
+
+        Args:
+            observation: batched tensors on the agent's device.
+
+        Returns:
+            (B, K) int64, those of `Agent.act` with ``explore``; and the notes, named tensors (B, ...), to be handed
+            back as `Transition.notes` with the step in which these slates were shown. A transition without them, such
+            as one where another agent chose, is learnt from as far as it can be.
+        """
+
+
+def choose(agent: Agent, observation: Observation) -> tuple[Tensor, Tensors]:
+    """Ask an agent for slates to learn from (B, K), and for its notes; it may take none."""
+    if hasattr(agent, "choose"):
+        chosen: tuple[Tensor, Tensors] = agent.choose(observation)
+        return chosen
+    return agent.act(observation, explore=True), {}

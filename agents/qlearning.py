@@ -87,7 +87,7 @@ class QLearning:
         """Share of the training that is done."""
         return min(self.steps / max(self.num_steps, 1), 1.0)
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates of the best clusters, ties by order of retrieval, (B, K)."""
         if explore and self.steps < self.settings.warmup:
             batch = len(observation["user"])

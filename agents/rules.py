@@ -45,7 +45,7 @@ class MMR(Fixed):
     Settings: ClassVar[type[Any]] = MMRSettings
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates, (B, K), in the order in which they were filled."""
         unit_BMD, cosine_BM = normalize(observation["candidates"], dim=2), profile_cosines(observation)
         balance, slots = self.settings.balance, [cosine_BM.argmax(dim=1, keepdim=True)]
@@ -115,7 +115,7 @@ class TopicCapped:
         """Whether the topic is the largest feature."""
         self._seen: list[Tensor] = []
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates, (B, K), in the order in which they were filled."""
         topic_BM, cosine_BM = self._topics(observation["candidates"]), profile_cosines(observation)
         held_BC = torch.zeros((len(topic_BM), self.num_topics), dtype=torch.long, device=topic_BM.device)

@@ -1,6 +1,5 @@
 """SlateQ with a learnt choice model and a learnt value of no click; with discount 0, the myopic model."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,11 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.learning.collector import ReturnCollector
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
 from agents.streams import Streams
-from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from envs.interface import Metric, Observation, Tensors, Transition
 from envs.slates import SLATE_RULES, slate_value
 
 CHOICE, VALUE, ANSWERS = 0, 1, 2
@@ -104,51 +102,41 @@ class SlateQ(RolloutAgent):
         Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
     )
 
-    def __init__(
-        self,
-        spec: Spec,
-        settings: SlateQSettings,
-        *,
-        device: torch.device,
-        seed: int | Sequence[int],
-        num_users: int,
-        num_steps: int,
-    ) -> None:
-        super().__init__()
-        self.spec, self.settings = spec, settings
-        self.num_answers = len(spec.response_columns) - 2
-        self.learner = Learner(
-            spec,
-            settings,
-            num_heads=ANSWERS + self.num_answers,
-            num_state_heads=2,
-            num_steps=num_steps,
-            streams=Streams(seed, device),
-        )
-        self.collector = ReturnCollector(self.learner, self._best_value)
-        self._rule = SLATE_RULES[settings.slate]
+    settings: SlateQSettings
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
-        """Return the optimal slates under the learnt choice and values, (B, K)."""
-        options = self._options(observation, self.learner.acting(explore))
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return a network with a choice logit and a value of each item and of no click, and an item's answers."""
+        self.num_answers, self._rule = len(self.spec.response_columns) - 2, SLATE_RULES[self.settings.slate]
+        heads = {"num_heads": ANSWERS + self.num_answers, "num_state_heads": 2}
+        return Learner(self.spec, self.settings, **heads, num_steps=num_steps, streams=streams)
+
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
+        """Return the optimal slates under the choice model and the values, (B, K)."""
+        return self.choose(observation)[0] if explore else self._plan(observation, self.learner.steady_network)[0]
+
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return optimal slates, for some users random ones, (B, K), and what the state is worth, ``value`` (B,)."""
+        options = self._options(observation, self.learner.network)
         slate_BK, value_B = self._rule(*options, self.spec.slate_size)
-        if not explore:
-            return slate_BK
         slate_BK = self.learner.explore(slate_BK)
         if self.settings.target == "sarsa":
             weights_BM, values_BM, *no_click = options
             value_B = slate_value(weights_BM.gather(1, slate_BK), values_BM.gather(1, slate_BK), *no_click)
-        self._value_B = value_B
-        return slate_BK
+        return slate_BK, {"value": value_B}
 
-    def _best_value(self, observation: Observation) -> Tensor:
+    def _value(self, observation: Observation) -> Tensor:
         """Return the value of the best slate, (B,)."""
-        return self._rule(*self._options(observation, self.learner.network), self.spec.slate_size)[1]
+        return self._plan(observation, self.learner.network)[1]
+
+    def _plan(self, observation: Observation, network: torch.nn.Module) -> tuple[Tensor, Tensor]:
+        """Return the slates of highest value (B, K), and their values (B,)."""
+        return self._rule(*self._options(observation, network), self.spec.slate_size)
 
     @torch.no_grad()
     def _options(self, observation: Observation, network: torch.nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return choice weights and values of the candidates (B, M), and those of no click (B,)."""
-        out_BHM, state_B2 = network(self.learner.inputs.user(observation), *self.learner.inputs(observation))
+        row = self.learner.reader.row(observation)
+        out_BHM, state_B2 = network(row["user"], row["features"], row.get("ids"))
         values_BM, no_click_value_B = out_BHM[:, VALUE], state_B2[:, VALUE]
         if not self.settings.no_click_value:
             no_click_value_B = torch.zeros_like(no_click_value_B)
@@ -165,7 +153,8 @@ class SlateQ(RolloutAgent):
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        rows = self.rows_after(transition)
+        self.learner.steps += 1
+        rows = self.collector.add(transition)
         if rows is None:
             return {}
         losses = [self._descend(batch) for batch in self.learner.minibatches(rows)]

@@ -1,6 +1,5 @@
 """SlateQ where several slots are clicked: choice by position, and a value for each further click on a kind."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,13 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.learning.collector import ReturnCollector
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.offers import read_offer
 from agents.learning.rollout_agent import RolloutAgent
 from agents.networks.click_sets import ClickSets, ClickValue
 from agents.streams import Streams
-from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from envs.interface import Metric, Observation, Tensors, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,26 +76,16 @@ class SlateQClicks(RolloutAgent):
         Metric("rollout/exploration_rate", "share", "neither", "users who get a random slate"),
     )
 
-    def __init__(
-        self,
-        spec: Spec,
-        settings: SlateQClicksSettings,
-        *,
-        device: torch.device,
-        seed: int | Sequence[int],
-        num_users: int,
-        num_steps: int,
-    ) -> None:
-        super().__init__()
-        self.spec, self.settings = spec, settings
-        streams = Streams(seed, device)
-        self.learner = Learner(
-            spec, settings, num_heads=1, num_state_heads=spec.slate_size, num_steps=num_steps, streams=streams
-        )
-        inputs = self.learner.inputs
+    settings: SlateQClicksSettings
+
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return a network of the chance of each click and of the value of sets of clicks."""
+        spec, settings = self.spec, self.settings
+        heads = {"num_heads": 1, "num_state_heads": spec.slate_size}
+        learner = Learner(spec, settings, **heads, num_steps=num_steps, streams=streams)
         value = ClickValue(
-            inputs,
-            num_items=spec.num_items if inputs.has_ids else 0,
+            learner.reader,
+            num_items=spec.num_items if learner.reader.has_ids else 0,
             kinds=settings.kinds,
             slate_size=spec.slate_size,
             history=settings.history,
@@ -105,30 +93,35 @@ class SlateQClicks(RolloutAgent):
             embedding=settings.embedding,
             streams=streams,
         )
-        self.learner.use(ClickSets(self.learner.network, value))
-        self.collector = ReturnCollector(self.learner, lambda observation: self._plan(observation, explore=True)[1])
+        learner.use(ClickSets(learner.network, value))
+        return learner
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the planned slates, (B, K)."""
-        slate_BK, value_B = self._plan(observation, explore)
-        if not explore:
-            return slate_BK
-        self._value_B = value_B
-        return self.learner.explore(slate_BK)
+        return self.choose(observation)[0] if explore else self._plan(observation, self.learner.steady_network)[0]
 
-    def _plan(self, observation: Observation, explore: bool) -> tuple[Tensor, Tensor]:
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return planned slates, for some users random ones, (B, K), and the value of the planned, ``value`` (B,)."""
+        slate_BK, value_B = self._plan(observation, self.learner.network)
+        return self.learner.explore(slate_BK), {"value": value_B}
+
+    def _value(self, observation: Observation) -> Tensor:
+        """Return the value of the planned slate, (B,)."""
+        return self._plan(observation, self.learner.network)[1]
+
+    def _plan(self, observation: Observation, network: Any) -> tuple[Tensor, Tensor]:
         """Return slates (B, K) and their values (B,)."""
-        learner, offer = self.learner, read_offer(self.learner.inputs, observation)
-        network: Any = learner.acting(explore)
-        user_BU = learner.inputs.user(observation)
+        reader, seeds = self.learner.reader, len(self.learner.streams)
+        offer = read_offer(reader, observation)
         planned: tuple[Tensor, Tensor] = network.plan(
-            user_BU, offer["features"], offer.get("ids"), seeds=len(learner.streams)
+            reader.user(observation), offer["features"], offer.get("ids"), seeds=seeds
         )
         return planned
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        rows = self.rows_after(transition)
+        self.learner.steps += 1
+        rows = self.collector.add(transition)
         if rows is None:
             return {}
         epochs = range(self.settings.epochs)

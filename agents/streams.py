@@ -35,6 +35,13 @@ class Streams:
             raise ValueError(f"{rows} rows cannot be shared by {len(self)} seeds")
         return rows // len(self)
 
+    def seed_by_seed(self, value_TB: Tensor) -> Tensor:
+        """Return the rows (T B, ...) of T steps of B users (T, B, ...), those of a seed together."""
+        if len(self) == 1:
+            return value_TB.flatten(0, 1)
+        split_TSB = value_TB.reshape(len(value_TB), len(self), -1, *value_TB.shape[2:])
+        return split_TSB.transpose(0, 1).flatten(0, 2)
+
     def uniform(self, rows: int, *shape: int) -> Tensor:
         """Draw from U[0, 1), (rows, *shape)."""
         own = (self.each(rows), *shape)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from agents.learning.learner import Learner
 from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
-from agents.networks.inputs import Inputs
 from agents.networks.known_user import KnownUser
 from agents.networks.layers import LayerNorm, Linear
+from agents.networks.reader import Reader
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, mask_out, take_candidates
 from envs.slates import top_k
@@ -148,22 +148,22 @@ class NearestItems:
 
     Args:
         spec: sizes of the environment.
-        inputs: what of an observation the networks read.
+        reader: what of an observation the networks read.
         neighbours: n.
         distance: ``cosine`` or ``euclidean``.
     """
 
     columns: tuple[str, ...] = ("user", "features", "low", "high")
 
-    def __init__(self, spec: Spec, inputs: Inputs, neighbours: int, distance: str) -> None:
-        self.inputs, self.distance = inputs, distance
+    def __init__(self, spec: Spec, reader: Reader, neighbours: int, distance: str) -> None:
+        self.reader, self.distance = reader, distance
         self.counts = [min(neighbours, spec.num_candidates - slot) for slot in range(spec.slate_size)]
 
     def row(self, observation: Observation, slate_BK: Tensor) -> Tensors:
         """Return user, the slate's items and the box of the candidates, (B, ...)."""
         low_BD, high_BD = box(observation["candidates"])
-        features_BKD = self.inputs(observation, slate_BK)[0]
-        return {"user": self.inputs.user(observation), "features": features_BKD, "low": low_BD, "high": high_BD}
+        features_BKD = self.reader.items(observation, slate_BK)[0]
+        return {"user": self.reader.user(observation), "features": features_BKD, "low": low_BD, "high": high_BD}
 
     def value(self, network: nn.Module, row: Tensors) -> Tensor:
         """Return Q(s, A), the mean over its items, (B,)."""
@@ -178,7 +178,7 @@ class NearestItems:
     def choose(self, network: nn.Module, observation: Observation, noise_BKD: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return slate and value with noise on the proto-actions, in half-widths of the candidates' features."""
         assert isinstance(network, ActorCritic)
-        user_BU, candidates_BMD = self.inputs.user(observation), observation["candidates"]
+        user_BU, candidates_BMD = self.reader.user(observation), observation["candidates"]
         low_BD, high_BD = box(candidates_BMD)
         protos_BKD = network.actor(user_BU, low_BD, high_BD)
         if noise_BKD is not None:
@@ -237,25 +237,25 @@ class Wolpertinger(SlateValueAgent):
         streams = Streams(seed, device)
         learner = Learner(bare, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
         actor = Actor(
-            users=KnownUser(learner.inputs, history=settings.history, hidden=settings.hidden, streams=streams),
-            item_width=learner.inputs.item_width,
+            users=KnownUser(learner.reader, history=settings.history, hidden=settings.hidden, streams=streams),
+            item_width=learner.reader.item_width,
             slate_size=spec.slate_size,
             hidden=settings.hidden,
             streams=streams,
         )
         learner.use(ActorCritic(actor, learner.network))
-        self.nearest = NearestItems(bare, learner.inputs, settings.neighbours, settings.distance)
+        self.nearest = NearestItems(bare, learner.reader, settings.neighbours, settings.distance)
         super().__init__(spec, settings, learner, self.nearest, num_users)
 
-    def _choose(self, observation: Observation, explore: bool) -> Tensor:
-        """Return the slates that actor and critic choose, (B, K); in training, with noise on the proto-actions."""
-        scale = self.settings.noise * (1 - self.learner.progress) if explore else 0.0
+    def _greedy(self, observation: Observation) -> Tensor:
+        """Return the slates that actor and critic choose with noise on the proto-actions, (B, K)."""
+        scale = self.settings.noise * (1 - self.learner.progress)
         noise_BKD = None
         if scale:
             candidates_BMD = observation["candidates"]
             shape = (len(candidates_BMD), self.spec.slate_size, candidates_BMD.shape[-1])
             noise_BKD = scale * self.learner.streams.normal(*shape)
-        return self.nearest.choose(self.learner.acting(explore), observation, noise_BKD)[0]
+        return self.nearest.choose(self.learner.network, observation, noise_BKD)[0]
 
     def _further_losses(self, batch: Tensors) -> Tensors:
         """Return the actor's loss: minus the value that the critic gives its proto-actions."""
@@ -267,19 +267,3 @@ class Wolpertinger(SlateValueAgent):
         protos_BKD.register_hook(lambda gradient: inverted(gradient, places_BKD, low_BD, high_BD))
         value_B = network.q(batch["user"], protos_BKD, hold=True).mean(dim=1)
         return {"train/actor_loss": -self.learner.mean(value_B)}
-
-    def state_dict(self) -> Tensors:
-        """Return what every such agent does, and the value of a slate with noise that was shown but not learnt from."""
-        if self._value_B is None:
-            return super().state_dict()
-        return super().state_dict() | {"pending.value": self._value_B.view(len(self.learner.streams), -1)}
-
-    def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`.
-
-        Raises:
-            ValueError: it is another agent's.
-        """
-        super().load_state_dict({name: value for name, value in tensors.items() if name != "pending.value"})
-        pending = tensors.get("pending.value")
-        self._value_B = None if pending is None else pending.flatten().to(self.learner.device)

@@ -6,7 +6,7 @@ Shapes: B users at once, M candidates, K slots of a slate, D item features, U us
 import functools
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -59,6 +59,8 @@ class Transition:
     """(B,) bool: the session ended here, whether the user left or time ran out; what follows is another session."""
     next_observation: Observation
     """What the same user sees next; the final observation where ``last``."""
+    notes: Tensors = field(default_factory=dict)
+    """What the agent noted when it chose the slates (`agents.protocol.TakesNotes`); empty where another chose them."""
 
 
 class Metric(NamedTuple):

@@ -1,11 +1,13 @@
 """The loop of a training: act, step, learn, add up, write down, checkpoint."""
 
+import dataclasses
 import shlex
 import time
 from collections.abc import Sequence
 
 import torch
 
+from agents.protocol import choose
 from experiments.progress import TrainingProgress, say
 from experiments.stopping import stop_signal
 from experiments.tracking.logbook import Logbook
@@ -45,11 +47,11 @@ def learn(training: Training, logbooks: Sequence[Logbook]) -> None:
 def step(training: Training) -> None:
     """Show every user a slate and learn from what they answer."""
     began = time.perf_counter()
-    slate_BK = training.agent.act(training.observation, explore=True)
-    transition, measured = training.show(slate_BK)
+    slate_BK, notes = choose(training.agent, training.observation)
+    transition, measured = training.show(slate_BK, notes)
     learnt = training.agent.update(transition)
     if training.twin is not None:
-        training.twin.update(transition)
+        training.twin.update(dataclasses.replace(transition, notes={}))
     training.monitor.add(transition, measured, learnt)
     training.step_count += 1
     if training.row_due and training.simulator.device.type == "cuda":

@@ -71,8 +71,13 @@ class Training:
         """Return user-steps per second of learning; None where nothing was learnt."""
         return self.user_steps / self.train_seconds if self.train_seconds else None
 
-    def show(self, slate_BK: Tensor) -> tuple[Transition, Tensors]:
-        """Show every user a slate; return what came of it, and the environment's own metrics of each user."""
+    def show(self, slate_BK: Tensor, notes: Tensors) -> tuple[Transition, Tensors]:
+        """Show every user a slate; return what came of it, and the environment's own metrics of each user.
+
+        Args:
+            slate_BK: (B, K) int64 positions.
+            notes: what the agent noted when it chose them.
+        """
         observation, reward_B, left_B, truncated_B, answer = self.env.step(slate_BK)
         transition = Transition(
             observation=self.observation,
@@ -82,6 +87,7 @@ class Training:
             discount=(~left_B).float(),
             last=left_B | truncated_B,
             next_observation=answer.get("final_obs", observation),
+            notes=notes,
         )
         self.observation = observation
         return transition, {metric.name: answer[metric.name] for metric in self.simulator.METRICS}

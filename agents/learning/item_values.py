@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from agents.networks.inputs import Inputs
 from agents.networks.layers import Linear
+from agents.networks.reader import Reader
 from agents.networks.scoring import ActionIn, FeatureHeads, TwoTower
 from envs.interface import Observation, Spec, Tensors
 from envs.slates import top_k
@@ -21,20 +21,20 @@ class ItemValues:
 
     Args:
         spec: sizes of the environment.
-        inputs: what of an observation the network reads.
+        reader: what of an observation the network reads.
         dueling: whether to centre. A row then keeps the features of all candidates: centred on the shown ones alone,
             the value of their mean would be V(s), and nothing would be learnt about items.
     """
 
-    def __init__(self, spec: Spec, inputs: Inputs, dueling: bool) -> None:
-        self.slate_size, self.inputs, self.dueling = spec.slate_size, inputs, dueling
-        self.columns = ("user", "features", *(("ids",) if inputs.has_ids else ()), *(("slate",) if dueling else ()))
+    def __init__(self, spec: Spec, reader: Reader, dueling: bool) -> None:
+        self.slate_size, self.reader, self.dueling = spec.slate_size, reader, dueling
+        self.columns = ("user", "features", *(("ids",) if reader.has_ids else ()), *(("slate",) if dueling else ()))
 
     def row(self, observation: Observation, slate_BK: Tensor) -> Tensors:
         """Return what has to be kept of an observation for the value of a slate, (B, ...)."""
-        features, ids = self.inputs(observation, None if self.dueling else slate_BK)
-        row = {"user": self.inputs.user(observation), "features": features, "ids": ids, "slate": slate_BK}
-        return {name: value for name, value in row.items() if value is not None and name in self.columns}
+        if self.dueling:
+            return self.reader.row(observation) | {"slate": slate_BK}
+        return self.reader.row(observation, slate_BK)
 
     def value(self, network: nn.Module, row: Tensors) -> Tensor:
         """Return Q(s, A) of the slate in a row, (B,)."""
@@ -46,9 +46,7 @@ class ItemValues:
     @torch.no_grad()
     def best(self, network: nn.Module, observation: Observation) -> tuple[Tensor, Tensor]:
         """Return the K candidates of highest value (B, K), and the value of that slate (B,)."""
-        features, ids = self.inputs(observation)
-        row = {"user": self.inputs.user(observation), "features": features}
-        out_BM, state_B1 = self._outputs(network, row if ids is None else row | {"ids": ids})
+        out_BM, state_B1 = self._outputs(network, self.reader.row(observation))
         slate_BK = top_k(out_BM, self.slate_size)
         return slate_BK, out_BM.gather(1, slate_BK).mean(dim=1) + state_B1.squeeze(1)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from agents.learning.exploration import EpsilonSchedule, epsilon_greedy
 from agents.learning.rollout import minibatches
-from agents.networks.inputs import Inputs
+from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS, build_network
 from agents.networks.trackers import TRACKERS
 from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
@@ -111,13 +111,13 @@ class Learner:
     ) -> None:
         self.settings, self.num_steps, self.streams = settings, num_steps, streams
         self.num_candidates = spec.num_candidates
-        self.inputs = Inputs(spec, history=settings.history != "none")
+        self.reader = Reader(spec, history=settings.history != "none")
         self.steps, self.descents = 0, 0
         self.use(
             build_network(
                 settings.network,
                 spec,
-                self.inputs,
+                self.reader,
                 num_heads=num_heads,
                 num_state_heads=num_state_heads,
                 hidden=settings.hidden,
@@ -155,13 +155,14 @@ class Learner:
         """Adam's step size now."""
         return self.settings.learning_rate * (1.0 - self.progress)
 
-    def acting(self, explore: bool) -> torch.nn.Module:
-        """Return the network to choose slates with: the latest in training, else the mean of its weights.
+    @property
+    def steady_network(self) -> torch.nn.Module:
+        """The network that slates are chosen with where nothing is explored: the mean of its weights, or the latest.
 
         Source:
             Polyak and Juditsky 1992; as a running mean, Izmailov et al. 2018, arXiv 1803.05407, section 3.
         """
-        return self.network if explore or self.averaged is None else self.averaged
+        return self.network if self.averaged is None else self.averaged
 
     def explore(self, slate_BK: Tensor) -> Tensor:
         """Give some users random slates, (B, K)."""

@@ -1,19 +1,18 @@
 """What was on offer, kept for learning: by row, or once where all users are offered the same."""
 
 import torch
-from torch import Tensor
 
-from agents.networks.inputs import Inputs
+from agents.networks.reader import Reader
 from agents.state import above, below, to_device
 from agents.streams import Streams
 from envs.interface import Observation, Tensors, is_shared
 
 
-def read_offer(inputs: Inputs, observation: Observation) -> Tensors:
+def read_offer(reader: Reader, observation: Observation) -> Tensors:
     """Return ``features`` (B, M, F) and, where observed, ``ids`` (B, M); not copied where all rows share them."""
-    keys = [key for key in inputs.keys if key in ("candidates", "popularity", "candidate_ids")]
+    keys = [key for key in reader.keys if key in ("candidates", "popularity", "candidate_ids")]
     shared = all(is_shared(observation[key]) for key in keys)
-    features, ids = inputs({key: observation[key][:1] for key in keys} if shared else observation)
+    features, ids = reader.items({key: observation[key][:1] for key in keys} if shared else observation)
     offer = {"features": features} if ids is None else {"features": features, "ids": ids}
     if not shared:
         return offer
@@ -49,7 +48,7 @@ class Offers:
             two is empty.
         """
         shared = self._same_at_all_steps() if all(self._shared) else {}
-        columns = {} if shared else {name: self._seed_by_seed(value) for name, value in self._wide(rows).items()}
+        columns = {} if shared else {name: self.streams.seed_by_seed(value) for name, value in self._wide(rows).items()}
         self._steps, self._shared = [], []
         return columns, shared
 
@@ -67,11 +66,6 @@ class Offers:
             name: torch.stack([step[name].expand(rows, *step[name].shape[1:]) for step in self._steps])
             for name in self._steps[0]
         }
-
-    def _seed_by_seed(self, value_TB: Tensor) -> Tensor:
-        seeds = len(self.streams)
-        split_TSB = value_TB.reshape(len(value_TB), seeds, -1, *value_TB.shape[2:])
-        return split_TSB.transpose(0, 1).flatten(0, 2)
 
     def state_dict(self) -> Tensors:
         """Return what was kept so far: ``rollout.offer`` (T, B, ...), or ``offer`` (S, T, ...) where rows share it."""

@@ -1,7 +1,6 @@
 """What agents share that learn a Plackett-Luce policy over slates from their own rollouts."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.learning.collector import ReturnCollector
 from agents.learning.exploration import EpsilonSchedule
 from agents.learning.learner import GradientSettings, Learner, LearnerSettings
 from agents.learning.offers import Offers, read_offer
 from agents.learning.plackett_luce import entropy, sample_slate
-from agents.state import above, below, check_names
+from agents.learning.rollout_agent import RolloutAgent
+from agents.state import below, check_names
 from agents.streams import Streams
-from envs.interface import Metric, Observation, Spec, Tensors, Transition
+from envs.interface import Metric, Observation, Tensors, Transition
 from envs.slates import top_k
 
 SHIFT_WEIGHT = 1e-3
@@ -57,7 +56,7 @@ class PolicySettings(GradientSettings):
         return LearnerSettings(**shared, discount=self.gamma, exploration=never)
 
 
-class PolicyAgent:
+class PolicyAgent(RolloutAgent):
     """Draw slates from a Plackett-Luce policy, and learn policy and value from rollouts of the agent's own slates.
 
     The network has one head for candidates, the logits of the policy, and one for the state, its value V. Returns are
@@ -78,28 +77,12 @@ class PolicyAgent:
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
     MANY_SEEDS: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        spec: Spec,
-        settings: PolicySettings,
-        *,
-        device: torch.device,
-        seed: int | Sequence[int],
-        num_users: int,
-        num_steps: int,
-    ) -> None:
-        self.spec, self.settings = spec, settings
-        self.learner = Learner(
-            spec,
-            settings.of_learner(),
-            num_heads=1,
-            num_state_heads=1,
-            num_steps=num_steps,
-            streams=Streams(seed, device),
-        )
-        self.collector = ReturnCollector(self.learner, lambda observation: self._read(observation)[1], self._row)
-        self.offers = Offers(self.learner.streams)
-        self._seen: tuple[Tensor, Tensor] | None = None
+    settings: PolicySettings
+
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return a network with one head for candidates, the logits, and one for the state."""
+        self.offers, settings = Offers(streams), self.settings.of_learner()
+        return Learner(self.spec, settings, num_heads=1, num_state_heads=1, num_steps=num_steps, streams=streams)
 
     def log_probabilities(self, logits_BM: Tensor, slate_BK: Tensor) -> Tensor:
         """Return a log-probability for each slot of a slate, (B, K)."""
@@ -114,40 +97,46 @@ class PolicyAgent:
         """
         raise NotImplementedError
 
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return slates drawn from the policy if exploring, else those of the K highest logits, (B, K)."""
-        logits_BM, value_B = self._read(observation, explore)
-        if not explore:
-            return top_k(logits_BM, self.spec.slate_size)
-        self._seen = logits_BM, value_B
-        return sample_slate(logits_BM, self.spec.slate_size, self.learner.streams)
+        if explore:
+            return self.choose(observation)[0]
+        return top_k(self._read(observation, self.learner.steady_network)[0], self.spec.slate_size)
+
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return slates drawn from the policy (B, K), ``value`` (B,) of the state and ``log_probs`` (B, K) of slots."""
+        logits_BM, value_B = self._read(observation, self.learner.network)
+        slate_BK = sample_slate(logits_BM, self.spec.slate_size, self.learner.streams)
+        return slate_BK, {"value": value_B, "log_probs": self.log_probabilities(logits_BM, slate_BK)}
+
+    def _value(self, observation: Observation) -> Tensor:
+        """Return the value of the state, (B,)."""
+        return self._read(observation, self.learner.network)[1]
 
     @torch.no_grad()
-    def _read(self, observation: Observation, explore: bool = True) -> tuple[Tensor, Tensor]:
-        """Return the logits of the candidates (B, M) and the value of the state (B,), by the network that acts."""
-        network, inputs = self.learner.acting(explore), self.learner.inputs
-        return self._score(network, inputs.user(observation), read_offer(inputs, observation))
+    def _read(self, observation: Observation, network: nn.Module) -> tuple[Tensor, Tensor]:
+        """Return the logits of the candidates (B, M) and the value of the state (B,)."""
+        reader = self.learner.reader
+        return self._score(network, reader.user(observation), read_offer(reader, observation))
 
     def _score(self, network: nn.Module, user_BU: Tensor, offer: Tensors) -> tuple[Tensor, Tensor]:
         out_B1M, value_B1 = network(user_BU, offer["features"], offer.get("ids"))
         return out_B1M[:, 0], value_B1[:, 0]
 
-    def _row(self, observation: Observation, slate_BK: Tensor) -> Tensors:
+    def _row(self, transition: Transition) -> Tensors:
         """Return what the rollout keeps of a step beside the candidates."""
-        # Logits serve one step: a slate that this agent did not choose is taken as one of its own.
-        seen, self._seen = self._seen, None
-        logits_BM, _ = self._read(observation) if seen is None else seen
-        return {
-            "user": self.learner.inputs.user(observation),
-            "slate": slate_BK,
-            "log_probs": self.log_probabilities(logits_BM, slate_BK),
-        }
+        observation, slate_BK = transition.observation, transition.slate
+        log_probs_BK = transition.notes.get("log_probs")
+        if log_probs_BK is None:
+            # A slate that this agent did not choose is taken as one of its own.
+            log_probs_BK = self.log_probabilities(self._read(observation, self.learner.network)[0], slate_BK)
+        return {"user": self.learner.reader.user(observation), "slate": slate_BK, "log_probs": log_probs_BK}
 
     def update(self, transition: Transition) -> Tensors:
         """Collect one step; learn when the rollout is full."""
-        self.offers.add(read_offer(self.learner.inputs, transition.observation))
-        rows = self.collector.add(transition, None if self._seen is None else self._seen[1])
         self.learner.steps += 1
+        self.offers.add(read_offer(self.learner.reader, transition.observation))
+        rows = self.collector.add(transition)
         if rows is None:
             return {}
         columns, shared = self.offers.take(len(transition.slate))
@@ -184,7 +173,7 @@ class PolicyAgent:
 
     def state_dict(self) -> Tensors:
         """Return weights, moments, the rollout so far, the step count and the random stream."""
-        return self.learner.state_dict() | above("rollout", self.collector.state_dict()) | self.offers.state_dict()
+        return super().state_dict() | self.offers.state_dict()
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict`.
@@ -194,7 +183,6 @@ class PolicyAgent:
         """
         check_names(tensors, ("steps", "generator"), ("network", "averaged", "optimizer", "rollout", "offer"))
         self.learner.load_state_dict(tensors)
-        self._seen = None
         steps = {name: value for name, value in below("rollout", tensors).items() if not name.startswith("offer.")}
         self.collector.load_state_dict(steps)
         self.offers.load_state_dict(tensors)

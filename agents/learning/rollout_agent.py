@@ -1,30 +1,52 @@
-"""The frame of agents that learn values from rollouts: one value a step, rows when a rollout is full, saving."""
+"""What agents share that learn from rollouts of parallel users: what they hold, and saving it."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from agents.learning.collector import ReturnCollector
-from agents.learning.learner import Learner
+from agents.learning.learner import GradientSettings, Learner
 from agents.state import above, below, check_names
-from envs.interface import Tensors, Transition
+from agents.streams import Streams
+from envs.interface import Observation, Spec, Tensors, Transition
 
 
 class RolloutAgent:
-    """Base of agents with a `Learner` and a `ReturnCollector`; they add `act`, and `update` over `rows_after`."""
+    """Hold a `Learner`, and a `ReturnCollector` that asks it for the values of states.
 
-    learner: Learner
-    collector: ReturnCollector
+    A subclass builds its learner (`_build`), says what a state is worth (`_value`) and, if not the slate's items
+    alone, what is kept of a step (`_row`). It adds `act`, `choose`, which notes the ``value`` of the state, and
+    `update`.
+    """
 
-    def __init__(self) -> None:
-        # V of the observation that `act` chose a slate for, until the step is told.
-        self._value_B: Tensor | None = None
+    settings: GradientSettings
 
-    def rows_after(self, transition: Transition) -> Tensors | None:
-        """Collect one step; return the rows of the rollout if it is full now."""
-        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
-        value_B, self._value_B = self._value_B, None
-        rows = self.collector.add(transition, value_B)
-        self.learner.steps += 1
-        return rows
+    def __init__(
+        self,
+        spec: Spec,
+        settings: GradientSettings,
+        *,
+        device: torch.device,
+        seed: int | Sequence[int],
+        num_users: int,
+        num_steps: int,
+    ) -> None:
+        self.spec, self.settings = spec, settings
+        self.learner = self._build(num_steps, Streams(seed, device))
+        self.collector = ReturnCollector(self.learner, self._value, self._row)
+
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return the network with its optimiser; build here what else is needed."""
+        raise NotImplementedError
+
+    def _value(self, observation: Observation) -> Tensor:
+        """Return V of states, (B,)."""
+        raise NotImplementedError
+
+    def _row(self, transition: Transition) -> Tensors:
+        """Return what is kept of a step for the network to read: user and items of the slate, (B, ...)."""
+        return self.learner.reader.row(transition.observation, transition.slate)
 
     def state_dict(self) -> Tensors:
         """Return weights, moments, the rollout so far, the step count and the random stream."""
@@ -38,5 +60,4 @@ class RolloutAgent:
         """
         check_names(tensors, ("steps", "generator"), ("averaged", "network", "optimizer", "rollout"))
         self.learner.load_state_dict(tensors)
-        self._value_B = None
         self.collector.load_state_dict(below("rollout", tensors))

@@ -112,10 +112,9 @@ class SlateValueAgent:
             raise ValueError(f"replay is {settings.replay}, but each step brings {num_users} rows; make it 0 or larger")
         self.spec, self.settings, self.learner, self.values = spec, settings, learner, values
         self.target = copy.deepcopy(learner.network).requires_grad_(False)
-        self.collector = ReturnCollector(learner, self._bootstrap, values.row)
+        self.collector = ReturnCollector(learner, self._bootstrap, self._row)
         self.window = StepWindow(settings.steps)
         self.replay = self._ring() if settings.replay else None
-        self._value_B: Tensor | None = None
 
     def _ring(self) -> Replay:
         settings, streams = self.settings, self.learner.streams
@@ -123,19 +122,22 @@ class SlateValueAgent:
             return PrioritisedReplay(settings.replay, settings.priority, streams)
         return Replay(settings.replay, streams)
 
-    @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates of highest value, (B, K)."""
-        slate_BK = self._choose(observation, explore)
-        if not explore:
-            return slate_BK
-        if self.replay is None:
-            self._value_B = self._worth(observation, slate_BK)
-        return self.learner.explore(slate_BK)
+        if explore:
+            return self.choose(observation)[0]
+        return self.values.best(self.learner.steady_network, observation)[0]
 
-    def _choose(self, observation: Observation, explore: bool) -> Tensor:
+    @torch.no_grad()
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return the best slates, for some users random ones, (B, K), and for rollouts ``value`` (B,) of the best."""
+        slate_BK = self._greedy(observation)
+        notes = {} if self.replay is not None else {"value": self._worth(observation, slate_BK)}
+        return self.learner.explore(slate_BK), notes
+
+    def _greedy(self, observation: Observation) -> Tensor:
         """Return the slates of highest value by the online network, (B, K), before any is drawn at random."""
-        return self.values.best(self.learner.acting(explore), observation)[0]
+        return self.values.best(self.learner.network, observation)[0]
 
     def _worth(self, observation: Observation, slate_BK: Tensor) -> Tensor:
         """Return V of states for which the online network chooses this slate, (B,)."""
@@ -148,20 +150,21 @@ class SlateValueAgent:
         """Return V of states, (B,)."""
         return self._worth(observation, self.values.best(self.learner.network, observation)[0])
 
+    def _row(self, transition: Transition) -> Tensors:
+        """Return what is kept of a step for the value of its slate, (B, ...)."""
+        return self.values.row(transition.observation, transition.slate)
+
     def update(self, transition: Transition) -> Tensors:
         """Learn: from a full rollout, or with replay from samples at every step."""
-        told = self._from_rollout(transition) if self.replay is None else self._from_replay(transition, self.replay)
-        if not told:
+        self.learner.steps += 1
+        learnt = self._from_rollout(transition) if self.replay is None else self._from_replay(transition, self.replay)
+        if not learnt:
             return {}
-        return {name: torch.stack([each[name] for each in told]).mean(dim=0) for name in told[0]} | (
-            self.learner.schedules()
-        )
+        means = {name: torch.stack([batch[name] for batch in learnt]).mean(dim=0) for name in learnt[0]}
+        return means | self.learner.schedules()
 
     def _from_rollout(self, transition: Transition) -> list[Tensors]:
-        # Each value serves one step: a slate that this agent did not choose is valued by the collector.
-        value_B, self._value_B = self._value_B, None
-        rows = self.collector.add(transition, value_B)
-        self.learner.steps += 1
+        rows = self.collector.add(transition)
         if rows is None:
             return []
         read = {name: rows[name] for name in (*self.values.columns, "target")}
@@ -169,14 +172,13 @@ class SlateValueAgent:
 
     def _from_replay(self, transition: Transition, replay: Replay) -> list[Tensors]:
         step = {
-            **self.values.row(transition.observation, transition.slate),
+            **self._row(transition),
             "reward": transition.reward * self.settings.reward_scale,
             "discount": transition.discount * self.settings.discount,
             "last": transition.last,
-            **above("next", {name: transition.next_observation[name] for name in self.learner.inputs.keys}),
+            **above("next", {name: transition.next_observation[name] for name in self.learner.reader.keys}),
         }
         row = self.window.add(step)
-        self.learner.steps += 1
         if row is not None:
             replay.add(row)
         if len(replay) < max(self.settings.learning_starts, 1):
@@ -208,8 +210,8 @@ class SlateValueAgent:
                 slow.lerp_(fast, self.settings.polyak)
             if isinstance(self.replay, PrioritisedReplay):
                 self.replay.rank(batch["place"], (value_B - batch["target"]).abs())
-        told = {name: loss.detach() for name, loss in losses.items()}
-        return told | {"train/value": self.learner.mean(value_B.detach()) / self.settings.reward_scale}
+        value = self.learner.mean(value_B.detach()) / self.settings.reward_scale
+        return {name: loss.detach() for name, loss in losses.items()} | {"train/value": value}
 
     def _further_losses(self, batch: Tensors) -> Tensors:
         """Return what else is descended together with the value's loss, by the name under which it is logged."""
@@ -233,7 +235,6 @@ class SlateValueAgent:
         check_names(tensors, names, ("network", "averaged", "optimizer", "target", "rollout"))
         self.learner.load_state_dict(tensors)
         load_module("target", self.target, tensors)
-        self._value_B = None
         collected = below("rollout", tensors)
         if self.replay is None:
             self.collector.load_state_dict(collected)
@@ -248,6 +249,6 @@ class SlateValueAgent:
         own = tuple(f"replay.{name}" for name in self.replay.state_dict() if not name.startswith("rows."))
         if not int(tensors.get("replay.added", torch.tensor(0))):
             return (*own, "rollout.held")
-        following = tuple(f"next.{name}" for name in self.learner.inputs.keys)
+        following = tuple(f"next.{name}" for name in self.learner.reader.keys)
         columns = (*self.values.columns, "reward", "discount", *following)
         return (*own, "rollout.held", *(f"replay.rows.{name}" for name in columns))

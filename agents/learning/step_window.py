@@ -33,10 +33,8 @@ class StepWindow:
         self._held.append(step)
         if len(self._held) < self.steps:
             return None
-        told = ("reward", "discount", "last")
-        reward_B, discount_B, stop_B = n_step_return(
-            *(torch.stack([each[name] for each in self._held]) for name in told)
-        )
+        columns = (torch.stack([each[name] for each in self._held]) for name in ("reward", "discount", "last"))
+        reward_B, discount_B, stop_B = n_step_return(*columns)
         first = self._held[0]
         following = below("next", self._held[-1])
         for index, each in enumerate(self._held[:-1]):

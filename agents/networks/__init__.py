@@ -1,1 +1,1 @@
-"""What scores candidates: inputs, layers, networks, readers of a session's history."""
+"""What scores candidates: what is read of an observation, layers, networks, trackers of a session's history."""

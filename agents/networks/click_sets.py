@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from agents.networks.inputs import Inputs
 from agents.networks.known_user import KnownUser
 from agents.networks.layers import Embedding, LayerNorm, Linear
+from agents.networks.reader import Reader
 from agents.streams import Streams
 from envs.interface import is_shared, mask_out
 
@@ -56,7 +56,7 @@ class ClickValue(nn.Module):
     Two hidden layers with LayerNorm and ReLU over the user, one over the item; V and d start at zero.
 
     Args:
-        inputs: what of an observation is read.
+        reader: what of an observation is read.
         num_items: size of the id table, 0 for none.
         kinds: P.
         slate_size: the most clicks, J.
@@ -68,7 +68,7 @@ class ClickValue(nn.Module):
 
     def __init__(
         self,
-        inputs: Inputs,
+        reader: Reader,
         *,
         num_items: int,
         kinds: int,
@@ -80,12 +80,12 @@ class ClickValue(nn.Module):
     ) -> None:
         super().__init__()
         self.num_kinds, self.slate_size = kinds, slate_size
-        self.known = KnownUser(inputs, history=history, hidden=hidden, streams=streams)
+        self.known = KnownUser(reader, history=history, hidden=hidden, streams=streams)
         self.hidden_1, self.hidden_2 = Linear(self.known.width, hidden, streams), Linear(hidden, hidden, streams)
         self.norm_1, self.norm_2, self.item_norm = (LayerNorm(hidden, streams) for _ in range(3))
         self.out = Linear(hidden, 1 + kinds * slate_size, streams, gain=0.0)
         self.embedding = Embedding(num_items, embedding, streams, std=0.1) if num_items else None
-        self.item_hidden = Linear(inputs.item_width + (embedding if num_items else 0), hidden, streams)
+        self.item_hidden = Linear(reader.item_width + (embedding if num_items else 0), hidden, streams)
         self.item_out = Linear(hidden, kinds, streams, gain=SHARPNESS)
 
     def kinds(self, features: Tensor, ids: Tensor | None) -> Tensor:

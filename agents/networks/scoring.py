@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.networks.inputs import Inputs
 from agents.networks.layers import Embedding, LayerNorm, Linear
+from agents.networks.reader import Reader
 from agents.networks.trackers import TRACKERS
 from agents.streams import Streams
 from envs.interface import Spec, is_shared
@@ -247,7 +247,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = {
 def build_network(
     name: str,
     spec: Spec,
-    inputs: Inputs,
+    reader: Reader,
     *,
     num_heads: int,
     num_state_heads: int,
@@ -258,19 +258,19 @@ def build_network(
 ) -> nn.Module:
     """Build a network of `NETWORKS` for an environment of these sizes, with a tracker of `TRACKERS` if asked."""
     if history != "none":
-        rows, width = inputs.history_shape
+        rows, width = reader.history_shape
         tracker = TRACKERS[history](rows - 1, width, hidden, streams)
-        user_width = inputs.state_width + tracker.width
+        user_width = reader.state_width + tracker.width
     else:
-        tracker, user_width = None, inputs.user_width
-    network = _build(name, spec, inputs, user_width, num_heads, num_state_heads, hidden, embedding, streams)
-    return network if tracker is None else Tracked(network, tracker, inputs.history_shape)
+        tracker, user_width = None, reader.user_width
+    network = _build(name, spec, reader, user_width, num_heads, num_state_heads, hidden, embedding, streams)
+    return network if tracker is None else Tracked(network, tracker, reader.history_shape)
 
 
 def _build(
     name: str,
     spec: Spec,
-    inputs: Inputs,
+    reader: Reader,
     user_width: int,
     num_heads: int,
     num_state_heads: int,
@@ -278,11 +278,11 @@ def _build(
     embedding: int,
     streams: Streams,
 ) -> nn.Module:
-    sizes = {"user_width": user_width, "item_width": inputs.item_width, "hidden": hidden}
+    sizes = {"user_width": user_width, "item_width": reader.item_width, "hidden": hidden}
     heads = {"num_heads": num_heads, "num_state_heads": num_state_heads}
     if name == "feature_heads":
         return FeatureHeads(**sizes, **heads, streams=streams)
-    ids = {"num_items": spec.num_items if inputs.has_ids else 0, "embedding": embedding}
+    ids = {"num_items": spec.num_items if reader.has_ids else 0, "embedding": embedding}
     if name == "action_in":
         return ActionIn(**sizes, **heads, **ids, streams=streams)
     return TwoTower(**sizes, **heads, **ids, static_items=spec.static_items, streams=streams)

@@ -147,7 +147,7 @@ class SB3DQN:
         return float(self.model.exploration_schedule(1 - steps / self.total))
 
     @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return slates whose every slot is the free candidate of the highest value, (B, K)."""
         chosen_BS, epsilon = nothing_chosen(observation), self.epsilon
         for _ in range(self.spec.slate_size):

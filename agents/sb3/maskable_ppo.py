@@ -57,7 +57,7 @@ class SB3MaskablePPO(OnPolicy):
     def _space(self) -> spaces.Space[Any]:
         return spaces.Discrete(self.spec.num_candidates)
 
-    def _choose(self, observation: Observation, explore: bool) -> Tensors:
+    def _sample(self, observation: Observation, explore: bool) -> Tensors:
         policy, chosen_BS = self.model.policy, nothing_chosen(observation)
         actions, values, log_probs = [], [], []
         for _ in range(self.actions):
@@ -71,9 +71,9 @@ class SB3MaskablePPO(OnPolicy):
             chosen_BS = torch.cat([chosen_BS, action_B.unsqueeze(1)], dim=1)
         return {
             "slate": chosen_BS,
-            "actions": torch.stack(actions).unsqueeze(2),
-            "values": torch.stack(values),
-            "log_probs": torch.stack(log_probs),
+            "actions": torch.stack(actions, dim=1).unsqueeze(2),
+            "values": torch.stack(values, dim=1),
+            "log_probs": torch.stack(log_probs, dim=1),
         }
 
     def _extra(self, so_far_BS: Tensor) -> dict[str, Any]:

@@ -30,8 +30,6 @@ USER_STEPS = 2048
 """What PPO of stable-baselines3 learns from at once by default, with its default of one environment."""
 COLUMNS = ("observations", "actions", "rewards", "episode_starts", "values", "log_probs")
 """What its rollout buffer holds before the returns are computed."""
-PENDING = ("slate", "actions", "values", "log_probs")
-"""What `act` keeps of its choice for `update`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +115,7 @@ class SB3A2CSettings(OnPolicySettings):
 
 
 class OnPolicy:
-    """Drive an on-policy algorithm of stable-baselines3: `act` samples from its policy, `update` fills its buffer.
+    """Drive an on-policy algorithm of stable-baselines3: `choose` samples from its policy, `update` fills its buffer.
 
     A slate is one action, or K of them where a subclass chooses it slot by slot.
     """
@@ -153,7 +151,6 @@ class OnPolicy:
             self.model = build_model(self._algorithm(), self.inputs, self._space(), num_users, arguments)
         self.columns = (*COLUMNS, *self.EXTRA_COLUMNS)
         self.starts_B = torch.ones(num_users)
-        self.pending: Tensors = {}
 
     def _algorithm(self) -> Any:
         """Return the class of stable-baselines3."""
@@ -163,8 +160,8 @@ class OnPolicy:
         """Return the space of one action."""
         return spaces.MultiDiscrete([self.spec.num_candidates] * self.spec.slate_size)
 
-    def _choose(self, observation: Observation, explore: bool) -> Tensors:
-        """Return ``slate (B, K)`` and for its S actions ``actions (S, B, ·)``, ``values`` and ``log_probs (S, B)``."""
+    def _sample(self, observation: Observation, explore: bool) -> Tensors:
+        """Return ``slate (B, K)`` and for its S actions ``actions (B, S, ·)``, ``values`` and ``log_probs (B, S)``."""
         flat_BX = self.inputs(observation, nothing_chosen(observation))
         policy = self.model.policy
         distribution, values_B1 = policy.get_distribution(flat_BX), policy.predict_values(flat_BX)
@@ -174,30 +171,33 @@ class OnPolicy:
         logits_BKM = torch.stack([slot.logits for slot in distribution.distribution], dim=1)
         return {
             "slate": without_repeats(wanted_BK, logits_BKM),
-            "actions": wanted_BK.unsqueeze(0),
-            "values": values_B1.view(1, -1),
-            "log_probs": distribution.log_prob(wanted_BK).unsqueeze(0),
+            "actions": wanted_BK.unsqueeze(1),
+            "values": values_B1,
+            "log_probs": distribution.log_prob(wanted_BK).unsqueeze(1),
         }
 
     @torch.no_grad()
-    def act(self, observation: Observation, explore: bool) -> Tensor:
+    def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return slates sampled from the policy, or its likeliest, (B, K)."""
-        chosen = self._choose(observation, explore)
-        if explore:
-            self.pending = chosen
-        return chosen["slate"].to(observation["candidates"].device)
+        return self._sample(observation, explore)["slate"].to(observation["candidates"].device)
+
+    @torch.no_grad()
+    def choose(self, observation: Observation) -> tuple[Tensor, Tensors]:
+        """Return slates sampled from the policy (B, K), and note on the CPU what the buffer keeps of the choice."""
+        chosen = self._sample(observation, explore=True)
+        return chosen["slate"].to(observation["candidates"].device), chosen
 
     def update(self, transition: Transition) -> Tensors:
         """Put a step into the buffer of stable-baselines3; let it learn when that is full.
 
         Raises:
-            ValueError: the slates are not those that `act` has just chosen.
+            ValueError: the step comes without notes, or with those of other slates.
         """
-        chosen, self.pending = self.pending, {}
+        chosen = transition.notes
         if not chosen or not torch.equal(chosen["slate"], transition.slate.cpu()):
             raise ValueError(
-                f"{self.NAME} learns from its own slates alone: call act(…, explore=True), show what it returns, "
-                "and hand that step to update"
+                f"{self.NAME} learns from its own slates alone: call choose(…), show the slates it returns, and hand "
+                "that step with its notes to update"
             )
         self._add(transition, chosen)
         buffer = self.model.rollout_buffer
@@ -228,29 +228,28 @@ class OnPolicy:
             so_far_BS = slate_BK[:, :index]
             self.model.rollout_buffer.add(
                 self.inputs(transition.observation, so_far_BS).numpy(),
-                chosen["actions"][index].numpy(),
+                chosen["actions"][:, index].numpy(),
                 (reward_B if index == self.actions - 1 else none_B).numpy(),
                 (none_B if index else self.starts_B).numpy(),
-                chosen["values"][index],
-                chosen["log_probs"][index],
+                chosen["values"][:, index],
+                chosen["log_probs"][:, index],
                 **self._extra(so_far_BS),
             )
         self.model.num_timesteps += self.num_users * self.actions
         self.starts_B = transition.last.cpu().float()
 
     def _extra(self, so_far_BS: Tensor) -> dict[str, Any]:
-        """Return what else the buffer is told of an action."""
+        """Return what else the buffer keeps of an action."""
         return {}
 
     def state_dict(self) -> Tensors:
-        """Return weights, moments, counters, random streams, the rollout so far and what `act` has just chosen."""
+        """Return weights, moments, counters, random streams and the rollout so far."""
         buffer = self.model.rollout_buffer
         return {
             **model_state(self.NAME, self.model),
             **self.random.state_dict(),
             "starts": self.starts_B,
             **above("rollout", held_rows(buffer, self.columns, buffer.pos)),
-            **above("pending", self.pending),
         }
 
     def load_state_dict(self, tensors: Tensors) -> None:
@@ -260,7 +259,7 @@ class OnPolicy:
             ValueError: it is another agent's, or has other sizes.
         """
         names = (*STREAMS, "starts", f"{self.NAME}.steps", f"{self.NAME}.updates")
-        check_names(tensors, names, ("policy", "optimizer", "rollout", "pending"))
+        check_names(tensors, names, ("policy", "optimizer", "rollout"))
         load_model_state(self.NAME, self.model, tensors)
         self.random.load_state_dict(tensors)
         self.starts_B = tensors["starts"].cpu()
@@ -268,7 +267,6 @@ class OnPolicy:
         buffer.reset()
         rows = below("rollout", tensors)
         load_rows(buffer, self.columns, rows, position=max((len(value) for value in rows.values()), default=0))
-        self.pending = {name: value.cpu() for name, value in below("pending", tensors).items()}
 
 
 _SHARED = (

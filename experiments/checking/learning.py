@@ -1,8 +1,11 @@
 """How an agent learns: what it reports, by which random numbers, and as a twin that never acts."""
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
+from agents.protocol import choose
 from experiments.checking.comparing import difference, global_numbers_used
 from experiments.checking.sketches import make_transition
 from experiments.checking.subjects import AgentSubject, snapshot
@@ -70,9 +73,9 @@ def a_twin_learns_without_acting(subject: AgentSubject) -> None:
     before, loop = snapshot(twin), subject.loop()
     learnt = False
     for _ in range(14):
-        slate_BK = agent.act(loop.observation, explore=True)
+        slate_BK, notes = choose(agent, loop.observation)
         transition, loop.observation = make_transition(loop.spec, loop.observation, slate_BK, loop.generator)
-        agent.update(transition)
+        agent.update(dataclasses.replace(transition, notes=notes))
         learnt = bool(twin.update(transition)) or learnt
     if learnt and not difference(before, twin.state_dict()):
         raise CheckFailed("a twin that learns from steps it did not take stays as it was; learn from transition.slate")

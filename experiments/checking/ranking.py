@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from envs.interface import Metric, Transition
 from experiments.checking.comparing import copied, difference
 from experiments.checking.showing import check_slate
@@ -132,10 +132,10 @@ def acting_between_exploration_and_learning_changes_nothing(subject: AgentSubjec
     for _ in range(9):
         learnt = []
         for agent, loop in ((calm, calm_loop), (busy, busy_loop)):
-            slate_BK = agent.act(loop.observation, explore=True)
+            slate_BK, notes = choose(agent, loop.observation)
             if agent is busy:
                 agent.act(subject.observe(USERS, 5), explore=False)
-            transition, loop.observation = make_transition(loop.spec, loop.observation, slate_BK, loop.generator)
+            transition, loop.observation = make_transition(loop.spec, loop.observation, slate_BK, loop.generator, notes)
             learnt.append(agent.update(transition))
         entry = difference(learnt[0], learnt[1]) or difference(calm.state_dict(), busy.state_dict())
         if entry:
@@ -149,19 +149,35 @@ def what_it_is_given_stays_as_it_was(subject: AgentSubject) -> None:
     """It writes into neither observations nor transitions."""
     agent, loop = subject.build(), subject.loop()
     for _ in range(8):
-        for explore in (False, True):
-            before = copied(loop.observation)
-            slate_BK = agent.act(loop.observation, explore)
-            entry = difference(before, loop.observation)
-            if entry:
-                raise CheckFailed(f'act writes into observation["{entry}"], which is not its own; compute a new tensor')
-        transition, following = make_transition(loop.spec, loop.observation, slate_BK, loop.generator)
+        before = copied(loop.observation)
+        agent.act(loop.observation, explore=False)
+        slate_BK, notes = choose(agent, loop.observation)
+        entry = difference(before, loop.observation)
+        if entry:
+            raise CheckFailed(f'act writes into observation["{entry}"], which is not its own; compute a new tensor')
+        transition, following = make_transition(loop.spec, loop.observation, slate_BK, loop.generator, notes)
         kept = copied(_flat(transition))
         agent.update(transition)
         entry = difference(kept, _flat(transition))
         if entry:
             raise CheckFailed(f"update writes into transition.{entry}, which is not its own; compute a new tensor")
         loop.observation = following
+
+
+def it_notes_a_row_for_each_user(subject: AgentSubject) -> None:
+    """If it has choose, that returns slates and notes: tensors by name, a row for each user."""
+    agent, observation = subject.trained(), subject.observe(USERS)
+    try:
+        _, notes = choose(agent, observation)
+        named = dict(notes)
+    except (TypeError, ValueError) as error:
+        raise CheckFailed(f"choose has to return slates and a dict of notes ({error})") from error
+    for name, value in named.items():
+        if not isinstance(value, Tensor) or value.shape[:1] != (USERS,):
+            form = f"of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise CheckFailed(
+                f'choose notes "{name}" as {form}, expected a tensor with a row for each of {USERS} users'
+            )
 
 
 def it_lives_in_an_environment(subject: AgentSubject) -> None:
@@ -199,5 +215,6 @@ CHECKS = (
     what_it_is_given_stays_as_it_was,
     acting_without_exploration_leaves_no_trace,
     acting_between_exploration_and_learning_changes_nothing,
+    it_notes_a_row_for_each_user,
     it_lives_in_an_environment,
 )

@@ -3,7 +3,7 @@
 import safetensors.torch
 from torch import Tensor
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from envs.interface import Tensors
 from experiments.checking.comparing import difference
 from experiments.checking.sketches import make_transition
@@ -38,10 +38,10 @@ def an_agent_saved_between_acting_and_learning_goes_on_to_the_bit(subject: Agent
     """One that is saved between acting and learning goes on to the bit."""
     ours, loop = subject.build(), subject.loop()
     loop.steps(ours, 6)
-    slate_BK = ours.act(loop.observation, explore=True)
+    slate_BK, notes = choose(ours, loop.observation)
     theirs = subject.trained(5, seed=5)
     theirs.load_state_dict(_through_a_file(snapshot(ours)))
-    transition, _ = make_transition(loop.spec, loop.observation, slate_BK, loop.generator)
+    transition, _ = make_transition(loop.spec, loop.observation, slate_BK, loop.generator, notes)
     for agent in (ours, theirs):
         agent.update(transition)
         subject.loop(seed=2).steps(agent, 9)

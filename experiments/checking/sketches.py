@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from agents.state import to_device
 from envs.interface import Observation, Spec, Tensors, Transition
 from envs.slates import random_slate
@@ -78,7 +78,7 @@ def make_observation(spec: Spec, batch: int, generator: torch.Generator) -> Obse
 
 
 def make_transition(
-    spec: Spec, observation: Observation, slate_BK: Tensor, generator: torch.Generator
+    spec: Spec, observation: Observation, slate_BK: Tensor, generator: torch.Generator, notes: Tensors | None = None
 ) -> tuple[Transition, Observation]:
     """Draw an answer; return the step and what is observed after it (another session where one ended).
 
@@ -87,6 +87,7 @@ def make_transition(
         observation: of the agent.
         slate_BK: (B, K), which it showed; what is returned is on its device.
         generator: of the CPU.
+        notes: what the agent noted when it chose the slates.
     """
     batch, slate_size = slate_BK.shape
     device = slate_BK.device
@@ -109,6 +110,7 @@ def make_transition(
         discount=(fate_B >= 0.2).float().to(device),
         last=last_B.to(device),
         next_observation=to_device(next_observation, device),
+        notes=notes or {},
     )
     return transition, to_device(following, device)
 
@@ -123,8 +125,8 @@ class Loop:
 
     def step(self, agent: Agent) -> Tensors:
         """Take one step."""
-        slate_BK = agent.act(self.observation, explore=True)
-        transition, self.observation = make_transition(self.spec, self.observation, slate_BK, self.generator)
+        slate_BK, notes = choose(agent, self.observation)
+        transition, self.observation = make_transition(self.spec, self.observation, slate_BK, self.generator, notes)
         return agent.update(transition)
 
     def steps(self, agent: Agent, number: int) -> Agent:

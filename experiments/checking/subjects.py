@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from agents.state import to_device
 from envs.history import WithHistory
 from envs.interface import Observation, Spec, Tensors, Transition
@@ -125,7 +125,7 @@ def live(agent: Agent, simulator: Simulator, *, num_users: int, num_steps: int, 
     env = SlateVectorEnv(simulator, num_users, as_tensors=True, split="train")
     observation, _ = env.reset(seed=3)
     for _ in range(num_steps):
-        slate_BK = agent.act(observation, explore=True)
+        slate_BK, notes = choose(agent, observation)
         following, reward_B, left_B, truncated_B, step_info = env.step(slate_BK)
         transition = Transition(
             observation=observation,
@@ -136,7 +136,7 @@ def live(agent: Agent, simulator: Simulator, *, num_users: int, num_steps: int, 
             last=left_B | truncated_B,
             next_observation=step_info.get("final_obs", following),
         )
-        agent.update(transition)
+        agent.update(dataclasses.replace(transition, notes=notes))
         if twin is not None:
             twin.update(transition)
         observation = following

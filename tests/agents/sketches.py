@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from agents import AGENTS
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from envs.choice import multinomial_logit, sample_choice
 from envs.interface import Observation, Spec, Tensors, Transition, take_candidates
 from envs.simulator import Simulator
@@ -79,7 +79,7 @@ def make_observation(spec: Spec, batch: int, generator: torch.Generator) -> Obse
 
 
 def make_transition(
-    spec: Spec, observation: Observation, slate_BK: Tensor, generator: torch.Generator
+    spec: Spec, observation: Observation, slate_BK: Tensor, generator: torch.Generator, notes: Tensors | None = None
 ) -> tuple[Transition, Observation]:
     """Draw an answer; return the step and what is observed after it (another session where one ended)."""
     batch, slate_size = slate_BK.shape
@@ -102,6 +102,7 @@ def make_transition(
         discount=(fate_B >= 0.2).float(),
         last=last_B,
         next_observation=next_observation,
+        notes=notes or {},
     )
     return transition, following
 
@@ -150,8 +151,8 @@ class Loop:
 
     def step(self, agent: Agent) -> Tensors:
         """Take one step."""
-        slate_BK = agent.act(self.observation, explore=True)
-        transition, self.observation = make_transition(self.spec, self.observation, slate_BK, self.generator)
+        slate_BK, notes = choose(agent, self.observation)
+        transition, self.observation = make_transition(self.spec, self.observation, slate_BK, self.generator, notes)
         return agent.update(transition)
 
     def steps(self, agent: Agent, number: int) -> Agent:
@@ -166,7 +167,7 @@ def train(agent: Agent, simulator: Simulator, *, num_users: int, num_steps: int,
     env = SlateVectorEnv(simulator, num_users, as_tensors=True, split="train")
     observation, _ = env.reset(seed=3)
     for _ in range(num_steps):
-        slate_BK = agent.act(observation, explore=True)
+        slate_BK, notes = choose(agent, observation)
         following, reward_B, left_B, truncated_B, step_info = env.step(slate_BK)
         transition = Transition(
             observation=observation,
@@ -177,7 +178,7 @@ def train(agent: Agent, simulator: Simulator, *, num_users: int, num_steps: int,
             last=left_B | truncated_B,
             next_observation=step_info.get("final_obs", following),
         )
-        agent.update(transition)
+        agent.update(dataclasses.replace(transition, notes=notes))
         if twin is not None:
             twin.update(transition)
         observation = following
@@ -257,8 +258,9 @@ class Garden:
         """Let an agent learn here, and a twin from the same steps."""
         observation = self.observe()
         for _ in range(num_steps):
-            transition, observation = self.step(observation, agent.act(observation, explore=True))
-            agent.update(transition)
+            slate_BK, notes = choose(agent, observation)
+            transition, observation = self.step(observation, slate_BK)
+            agent.update(dataclasses.replace(transition, notes=notes))
             if twin is not None:
                 twin.update(transition)
 

@@ -14,7 +14,7 @@ from sketches import Loop, agent_class, build, make_observation, make_spec, make
 from toy import Toy, ToySettings
 
 from agents import AGENTS
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from envs.interface import Observation, Tensors
 
 INSTALLED = [name for name in AGENTS if name != "sb3_maskable_ppo" or importlib.util.find_spec("sb3_contrib")]
@@ -32,6 +32,8 @@ BY_CHANCE = {"random"}
 """Policies whose slates are drawn even when they do not explore: their random stream is all the state they have."""
 BY_POSITION = {name for name in AGENTS if name.startswith("sb3_")}
 """Agents that read all candidates as one flat vector: the same candidate is another action at another position."""
+STREAMS = ("generator", "numpy.keys", "numpy.position")
+"""Names under which random streams are saved."""
 LEARNERS = [case for case, (name, _) in CASES.items() if agent_class(name).METRICS]
 SPECS = {
     "plain": make_spec(),
@@ -102,10 +104,10 @@ def test_acting_without_exploration_leaves_no_trace(case: str, steps: int) -> No
 @without_chance
 def test_acting_between_exploration_and_learning_changes_nothing(case: str) -> None:
     def step(agent: Agent, loop: Loop, distract: bool) -> Tensors:
-        slate_BK = agent.act(loop.observation, explore=True)
+        slate_BK, notes = choose(agent, loop.observation)
         if distract:
             agent.act(observe(16, 5), explore=False)
-        transition, loop.observation = make_transition(SPEC, loop.observation, slate_BK, loop.generator)
+        transition, loop.observation = make_transition(SPEC, loop.observation, slate_BK, loop.generator, notes)
         return agent.update(transition)
 
     calm, busy = make(case), make(case)
@@ -134,14 +136,44 @@ def test_a_saved_agent_goes_on_to_the_bit(case: str, steps: int, tmp_path: Path)
 def test_an_agent_saved_between_acting_and_learning_goes_on_to_the_bit(case: str) -> None:
     ours, loop = make(case), Loop(SPEC)
     loop.steps(ours, 6)
-    slate_BK = ours.act(loop.observation, explore=True)
+    slate_BK, notes = choose(ours, loop.observation)
     theirs = trained(case, 5, seed=5)
     theirs.load_state_dict(snapshot(ours))
-    transition, _ = make_transition(SPEC, loop.observation, slate_BK, loop.generator)
+    transition, _ = make_transition(SPEC, loop.observation, slate_BK, loop.generator, notes)
     for agent in (ours, theirs):
         agent.update(transition)
         Loop(SPEC, seed=2).steps(agent, 9)
     assert same(ours.state_dict(), theirs.state_dict())
+
+
+@every_case
+def test_what_choosing_leaves_behind_is_its_notes_and_a_later_stream(case: str) -> None:
+    ours, loop = make(case), Loop(SPEC)
+    loop.steps(ours, 6)
+    theirs, before = trained(case, 5, seed=5), snapshot(ours)
+    slate_BK, notes = choose(ours, loop.observation)
+    after = snapshot(ours)
+    streams = {name: after[name] for name in STREAMS if name in after}
+    assert same(before | streams, after)
+    theirs.load_state_dict(before | streams)
+    transition, _ = make_transition(SPEC, loop.observation, slate_BK, loop.generator, notes)
+    for agent in (ours, theirs):
+        agent.update(transition)
+        Loop(SPEC, seed=2).steps(agent, 9)
+    assert same(ours.state_dict(), theirs.state_dict())
+
+
+@every_case
+def test_acting_with_exploration_is_choosing_without_the_notes(case: str) -> None:
+    ours, theirs = trained(case, 6), trained(case, 6)
+    assert torch.equal(ours.act(observe(16), explore=True), choose(theirs, observe(16))[0])
+    assert same(ours.state_dict(), theirs.state_dict())
+
+
+@without_chance
+def test_it_does_not_explore_unless_asked(case: str) -> None:
+    agent = trained(case, 6)
+    assert torch.equal(agent.act(observe()), agent.act(observe(), explore=False))
 
 
 @every_learner
@@ -285,9 +317,9 @@ def test_a_twin_with_discount_zero_learns_without_acting(case: str) -> None:
     agent, twin = make(case), make(case, discount=0.0)
     before, loop = snapshot(twin), Loop(SPEC)
     for _ in range(14):
-        slate_BK = agent.act(loop.observation, explore=True)
+        slate_BK, notes = choose(agent, loop.observation)
         transition, loop.observation = make_transition(SPEC, loop.observation, slate_BK, loop.generator)
-        agent.update(transition)
+        agent.update(dataclasses.replace(transition, notes=notes))
         twin.update(transition)
     assert not same(before, twin.state_dict())
     assert twin.act(observe(), explore=False).shape == (8, 2)

@@ -75,7 +75,7 @@ def test_slateq_knows_what_every_answer_is_worth() -> None:
         assert isinstance(learner, SlateQ)
         observation = garden.observe()
         with torch.no_grad():
-            out_BHM, state_B2 = learner.learner.network(observation["user"], *learner.learner.inputs(observation))
+            out_BHM, state_B2 = learner.learner.network(observation["user"], *learner.learner.reader.items(observation))
         herbs_BM = observation["candidate_ids"] >= 4
         scale = learner.settings.reward_scale
         learnt = [
@@ -95,6 +95,6 @@ def test_slateq_learns_the_choice_model() -> None:
     assert isinstance(agent, SlateQ)
     observation = Garden(200, seed=4).observe()
     with torch.no_grad():
-        out_BHM, state_B2 = agent.learner.network(observation["user"], *agent.learner.inputs(observation))
+        out_BHM, state_B2 = agent.learner.network(observation["user"], *agent.learner.reader.items(observation))
     # All are equally likely, no click too: the logits differ by nothing.
     assert float((out_BHM[:, 0] - state_B2[:, :1]).abs().mean()) < 0.25

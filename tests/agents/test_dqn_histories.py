@@ -9,8 +9,8 @@ from test_many_seeds import joined, joined_transition
 from toy import Toy, ToySettings
 
 from agents.learning.learner import LearnerSettings
-from agents.networks.inputs import Inputs
 from agents.networks.known_user import KnownUser
+from agents.networks.reader import Reader
 from agents.state import of_seed
 from agents.streams import Streams
 from envs.history import WithHistory
@@ -36,20 +36,20 @@ def make(name: str, tracker: str, seed: Any = 0) -> Any:
 
 
 def test_the_known_user_is_the_state_and_what_the_tracker_makes_of_the_history() -> None:
-    inputs = Inputs(world().spec, history=True)
+    reader = Reader(world().spec, history=True)
     settings = LearnerSettings(history="totals", hidden=4)
-    known = KnownUser(inputs, history=settings.history, hidden=settings.hidden, streams=Streams(0, torch.device("cpu")))
-    user_BU = torch.randn((5, inputs.user_width), generator=torch.Generator().manual_seed(0))
+    known = KnownUser(reader, history=settings.history, hidden=settings.hidden, streams=Streams(0, torch.device("cpu")))
+    user_BU = torch.randn((5, reader.user_width), generator=torch.Generator().manual_seed(0))
     out = known(user_BU)
     assert out.shape == (5, known.width)
-    assert torch.equal(out[:, : inputs.state_width], user_BU[:, : inputs.state_width])
+    assert torch.equal(out[:, : reader.state_width], user_BU[:, : reader.state_width])
     assert known.tracker is not None
-    history_BLF = user_BU[:, inputs.state_width :].unflatten(1, inputs.history_shape)  # type: ignore[no-untyped-call]
-    assert torch.equal(out[:, inputs.state_width :], known.tracker(history_BLF))
+    history_BLF = user_BU[:, reader.state_width :].unflatten(1, reader.history_shape)  # type: ignore[no-untyped-call]
+    assert torch.equal(out[:, reader.state_width :], known.tracker(history_BLF))
 
 
 def test_without_a_history_the_user_is_passed_on() -> None:
-    known = KnownUser(Inputs(world().spec), history="none", hidden=8, streams=Streams(0, torch.device("cpu")))
+    known = KnownUser(Reader(world().spec), history="none", hidden=8, streams=Streams(0, torch.device("cpu")))
     user_BU = torch.ones(3, known.width)
     assert torch.equal(known(user_BU), user_BU)
 

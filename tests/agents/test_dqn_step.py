@@ -1,5 +1,6 @@
 """One update of DQN, computed by hand: the slate's value, and which network values the next slate."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -62,8 +63,8 @@ def test_the_slates_value_moves_to_reward_plus_the_target_networks_next_value(
     double: bool, replay: int, fate: str
 ) -> None:
     agent = make_agent(double=double, replay=replay)
-    agent.act(observe(*NOW), explore=True)
-    learnt = agent.update(step(discount=float(fate != "leaves"), last=fate != "stays"))
+    done = step(discount=float(fate != "leaves"), last=fate != "stays")
+    learnt = agent.update(dataclasses.replace(done, notes=agent.choose(observe(*NOW))[1]))
     target = SCALE * 3.0 + (0.0 if fate == "leaves" else GAMMA * next_value(double))
     error = abs(float(ONLINE[[9, 1]].mean()) - target)
     expected = 0.5 * error**2 if error < 1 else error - 0.5

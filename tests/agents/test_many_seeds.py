@@ -1,5 +1,6 @@
 """Several seeds trained at once are each what they are alone; every agent of the table that says so is tested."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from test_agents_contract import CASES, make
 from torch import Tensor
 
 from agents.networks.scoring import NETWORKS
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from agents.state import of_seed
 from agents.streams import Streams
 from envs.interface import Tensors, Transition
@@ -59,12 +60,15 @@ def both(
     ours, theirs = Side(spec), Side(spec)
     learnt, learnt_alone = [], []
     for _ in range(steps):
-        slates = at_once.act(joined(ours.observations), explore=True).chunk(len(SEEDS))
-        own = [agent.act(seen, explore=True) for agent, seen in zip(alone, theirs.observations, strict=True)]
+        slate_BK, notes = choose(at_once, joined(ours.observations))
+        chosen = [choose(agent, seen) for agent, seen in zip(alone, theirs.observations, strict=True)]
+        slates, own = list(slate_BK.chunk(len(SEEDS))), [slate for slate, _ in chosen]
         for one, other in zip(slates, own, strict=True):
             assert torch.equal(one, other)
-        learnt.append(at_once.update(joined_transition(ours.answer(list(slates)))))
-        learnt_alone.append([agent.update(step) for agent, step in zip(alone, theirs.answer(own), strict=True)])
+        learnt.append(at_once.update(dataclasses.replace(joined_transition(ours.answer(slates)), notes=notes)))
+        answered = zip(theirs.answer(own), chosen, strict=True)
+        noted = [dataclasses.replace(step, notes=notes) for step, (_, notes) in answered]
+        learnt_alone.append([agent.update(step) for agent, step in zip(alone, noted, strict=True)])
     return at_once, alone, learnt, learnt_alone
 
 

@@ -42,6 +42,6 @@ def test_the_published_reward_of_one_item_alone_learns_too() -> None:
 def test_the_critic_knows_what_a_state_is_worth(name: str) -> None:
     agent = taught(name, 0.9)
     with torch.no_grad():
-        value_B = agent._read(Garden(400, seed=4).observe())[1]
+        value_B = agent._value(Garden(400, seed=4).observe())
     # A little is lost to slates that are still drawn.
     assert float(value_B.mean()) / agent.settings.reward_scale == pytest.approx(Garden.value(0.9), abs=0.25)

@@ -1,5 +1,6 @@
 """One update of PQN, computed by hand: its own bootstraps, squared errors, every rollout several times, RAdam."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -26,8 +27,8 @@ def make_agent(**settings: Any) -> PQN:
 @pytest.mark.parametrize("fate", ["stays", "leaves", "truncated"])
 def test_the_slates_value_moves_to_reward_plus_the_online_networks_next_value(fate: str) -> None:
     agent = make_agent()
-    agent.act(observe(*NOW), explore=True)
-    learnt = agent.update(step(discount=float(fate != "leaves"), last=fate != "stays"))
+    done = step(discount=float(fate != "leaves"), last=fate != "stays")
+    learnt = agent.update(dataclasses.replace(done, notes=agent.choose(observe(*NOW))[1]))
     target = SCALE * 3.0 + (0.0 if fate == "leaves" else GAMMA * BEST_NEXT)
     assert float(learnt["train/loss"]) == pytest.approx(0.5 * (SHOWN - target) ** 2, abs=1e-5)
     assert float(learnt["train/value"]) == pytest.approx(SHOWN / SCALE, abs=1e-5)
@@ -35,10 +36,8 @@ def test_the_slates_value_moves_to_reward_plus_the_online_networks_next_value(fa
 
 def test_returns_reach_over_the_rollout() -> None:
     agent = make_agent(rollout=2, trace=0.5, learning_rate=1e-9)
-    agent.act(observe(*NOW), explore=True)
-    assert agent.update(step()) == {}
-    agent.act(observe(*NEXT), explore=True)
-    learnt = agent.update(step())
+    assert agent.update(dataclasses.replace(step(), notes=agent.choose(observe(*NOW))[1])) == {}
+    learnt = agent.update(dataclasses.replace(step(), notes=agent.choose(observe(*NEXT))[1]))
     second = SCALE * 3.0 + GAMMA * BEST_NEXT
     first = SCALE * 3.0 + GAMMA * (0.5 * BEST_NEXT + 0.5 * second)
     losses = [0.5 * (SHOWN - target) ** 2 for target in (first, second)]
@@ -63,8 +62,7 @@ def test_there_is_no_target_network_and_the_optimiser_is_radam() -> None:
 def test_the_targets_stay_while_the_epochs_move_the_values() -> None:
     """With an error that is not clipped, ten epochs bring the value near the target, and not beyond it."""
     agent = make_agent(epochs=400, learning_rate=0.02)
-    agent.act(observe(*NOW), explore=True)
-    agent.update(step())
+    agent.update(dataclasses.replace(step(), notes=agent.choose(observe(*NOW))[1]))
     with torch.no_grad():
         value = agent.values.value(agent.learner.network, agent.values.row(observe(*NOW), torch.tensor([[2, 0]])))
     assert float(value) == pytest.approx(SCALE * 3.0 + GAMMA * BEST_NEXT, abs=0.02)
@@ -75,7 +73,7 @@ def test_dqn_with_its_target_network_at_its_heels_has_the_same_targets() -> None
     ours, theirs = build("pqn", SPEC, epochs=1, **settings), build("dqn", SPEC, polyak=1.0, double=False, **settings)
     one, other = Loop(SPEC), Loop(SPEC)
     for _ in range(4):
-        learnt, told = one.step(ours), other.step(theirs)
+        learnt, expected = one.step(ours), other.step(theirs)
     # Errors are below 1 here, so that half the square and Huber's loss are one.
     assert 0 < float(learnt["train/loss"]) < 0.5
-    assert float(learnt["train/loss"]) == pytest.approx(float(told["train/loss"]), rel=1e-5)
+    assert float(learnt["train/loss"]) == pytest.approx(float(expected["train/loss"]), rel=1e-5)

@@ -1,5 +1,6 @@
 """One update of SlateQ, computed by hand: what is moved, and towards which target."""
 
+import dataclasses
 import itertools
 import math
 from typing import Any
@@ -82,8 +83,8 @@ def test_the_value_of_what_the_user_did_moves_to_reward_plus_the_best_next_slate
     clicked: int | None, fate: str, gamma: float
 ) -> None:
     agent = make_agent(gamma)
-    agent.act(observe(*NOW), explore=True)
-    learnt = agent.update(step(clicked, discount=float(fate != "leaves"), last=fate != "stays"))
+    done = step(clicked, discount=float(fate != "leaves"), last=fate != "stays")
+    learnt = agent.update(dataclasses.replace(done, notes=agent.choose(observe(*NOW))[1]))
     target = SCALE * 3.0 + (0.0 if fate == "leaves" else gamma * best_value(NEXT))
     did = NO_CLICK_VALUE if clicked is None else float(VALUES[[9, 1][clicked]])
     assert float(learnt["train/loss"]) == pytest.approx(huber(did - target), abs=1e-5)
@@ -100,7 +101,7 @@ def test_the_choice_model_is_a_logit_over_the_slate_and_no_click(clicked: int | 
 
 def test_the_slate_shown_is_the_best_of_all_slates() -> None:
     agent = make_agent()
-    assert float(agent._best_value(observe(*NEXT))) == pytest.approx(best_value(NEXT), abs=1e-6)
+    assert float(agent._value(observe(*NEXT))) == pytest.approx(best_value(NEXT), abs=1e-6)
     assert agent.act(observe(*NEXT), explore=False).shape == (1, 2)
 
 
@@ -123,7 +124,7 @@ def test_extreme_logits_leave_values_finite() -> None:
     assert network.id_bias is not None
     with torch.no_grad():
         network.id_bias.weight[0, :, 0] = torch.linspace(-80, 80, 20)
-    assert agent._best_value(observe(*NEXT)).isfinite()
+    assert agent._value(observe(*NEXT)).isfinite()
     assert len(set(agent.act(observe(*NEXT), explore=False)[0].tolist())) == 2
 
 
@@ -173,7 +174,7 @@ def test_without_a_value_of_no_click_the_slate_is_the_one_clicked_for_most_and_n
         / (math.exp(NO_CLICK_LOGIT) + sum(weights[i] for i in pair))
         for pair in itertools.combinations(range(4), 2)
     )
-    assert float(agent._best_value(observe(*NEXT))) == pytest.approx(expected, abs=1e-6)
+    assert float(agent._value(observe(*NEXT))) == pytest.approx(expected, abs=1e-6)
     network: Any = agent.learner.network
     agent.update(step(None))
     assert torch.equal(network.id_bias.weight[0, :, 1], VALUES)
@@ -187,9 +188,8 @@ def test_sarsa_values_the_slate_that_is_shown_next_and_q_the_best_one() -> None:
     values = {}
     for target in ("q", "sarsa"):
         agent = make_agent(target=target, exploration=always_random)
-        slate_BK = agent.act(observe(*NEXT), explore=True)
-        assert agent._value_B is not None
-        values[target] = float(agent._value_B)
+        slate_BK, notes = agent.choose(observe(*NEXT))
+        values[target] = float(notes["value"])
     ids = [NEXT[position] for position in slate_BK[0].tolist()]
     none, weights = math.exp(NO_CLICK_LOGIT), [math.exp(float(LOGITS[item])) for item in ids]
     worth = none * NO_CLICK_VALUE + sum(w * float(VALUES[i]) for w, i in zip(weights, ids, strict=True))

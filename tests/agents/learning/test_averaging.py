@@ -44,10 +44,9 @@ def test_the_mean_is_that_of_the_steps_so_far_and_then_a_running_one() -> None:
 
 def test_slates_are_made_with_the_mean_only_without_exploration() -> None:
     learner = make_learner(0.9)
-    assert learner.acting(explore=False) is learner.averaged
-    assert learner.acting(explore=True) is learner.network
+    assert learner.steady_network is learner.averaged
     plain = make_learner(0.0)
-    assert plain.acting(explore=False) is plain.network
+    assert plain.steady_network is plain.network
     assert not any(name.startswith("averaged") for name in plain.state_dict())
 
 

@@ -1,5 +1,6 @@
 """Rollouts with their targets: which value belongs to which state."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -31,7 +32,12 @@ def make_collector(**settings: Any) -> ReturnCollector:
         num_steps=10,
         streams=Streams(0, torch.device("cpu")),
     )
-    return ReturnCollector(learner, value_of)
+    return ReturnCollector(learner, value_of, lambda step: learner.reader.row(step.observation, step.slate))
+
+
+def noted(step: Transition, value_B: Tensor) -> Transition:
+    """Return a step of which an agent has noted what the state was worth."""
+    return dataclasses.replace(step, notes={"value": value_B})
 
 
 def make_steps(number: int, seed: int = 0) -> list[Transition]:
@@ -71,7 +77,7 @@ def test_targets_are_those_of_valuing_every_next_observation(trace: float, seed:
     assert any((step.discount == 0).any() for step in steps), "no user left"
     for start in (0, 5):
         rollout = steps[start : start + 5]
-        rows = [collector.add(step, value_of(step.observation)) for step in rollout]
+        rows = [collector.add(noted(step, value_of(step.observation))) for step in rollout]
         assert rows[:-1] == [None] * 4
         assert rows[-1] is not None
         expected = slow_targets(rollout, collector.settings).flatten()
@@ -81,7 +87,7 @@ def test_targets_are_those_of_valuing_every_next_observation(trace: float, seed:
 def test_the_bootstrap_is_the_next_states_value_and_not_the_current_ones() -> None:
     """google-research/recsim#26: SlateQ there bootstraps from the state it acted in."""
     collector, step = make_collector(rollout=1, trace=0.0), make_steps(1)[0]
-    rows = collector.add(step, value_of(step.observation))
+    rows = collector.add(noted(step, value_of(step.observation)))
     assert rows is not None
     settings = collector.settings
     reward_B = settings.reward_scale * step.reward
@@ -92,11 +98,11 @@ def test_the_bootstrap_is_the_next_states_value_and_not_the_current_ones() -> No
     assert ((rows["target"] - wrong_B)[stays_B].abs() > 1e-3).all()
 
 
-def test_the_value_cached_at_acting_is_the_bootstrap_of_the_step_before() -> None:
+def test_the_value_noted_when_choosing_is_the_bootstrap_of_the_step_before() -> None:
     collector = make_collector(rollout=2, trace=0.0, discount=0.5)
     first, second = make_steps(2)
-    collector.add(first, torch.full((BATCH,), 100.0))
-    rows = collector.add(second, torch.full((BATCH,), 200.0))
+    collector.add(noted(first, torch.full((BATCH,), 100.0)))
+    rows = collector.add(noted(second, torch.full((BATCH,), 200.0)))
     assert rows is not None
     target_B = rows["target"][:BATCH]
     inside_B = ~first.last
@@ -111,8 +117,8 @@ def test_the_value_cached_at_acting_is_the_bootstrap_of_the_step_before() -> Non
 def test_a_learner_that_did_not_act_gets_the_same_targets() -> None:
     acting, watching, steps = make_collector(rollout=4), make_collector(rollout=4), make_steps(4, seed=3)
     for step in steps:
-        ours = acting.add(step, value_of(step.observation))
-        theirs = watching.add(step, None)
+        ours = acting.add(noted(step, value_of(step.observation)))
+        theirs = watching.add(step)
     assert ours is not None
     assert theirs is not None
     assert torch.equal(ours["target"], theirs["target"])
@@ -124,7 +130,7 @@ def test_with_discount_zero_the_target_is_the_reward_and_nothing_is_valued() -> 
     collector.value_of = lambda observation: pytest.fail("valued a state in vain")
     steps = make_steps(3)
     for step in steps:
-        rows = collector.add(step, None)
+        rows = collector.add(step)
     assert rows is not None
     assert torch.equal(rows["target"], 0.1 * torch.cat([step.reward for step in steps]))
 
@@ -132,7 +138,7 @@ def test_with_discount_zero_the_target_is_the_reward_and_nothing_is_valued() -> 
 def test_rows_stand_in_the_order_of_steps_and_users() -> None:
     collector, steps = make_collector(rollout=3), make_steps(3)
     for step in steps:
-        rows = collector.add(step, value_of(step.observation))
+        rows = collector.add(noted(step, value_of(step.observation)))
     assert rows is not None
     assert torch.equal(rows["user"], torch.cat([step.observation["user"] for step in steps]))
     assert torch.equal(rows["response"], torch.cat([step.response for step in steps]))
@@ -144,10 +150,10 @@ def test_rows_stand_in_the_order_of_steps_and_users() -> None:
 def test_a_half_full_collector_goes_on_where_it_was() -> None:
     ours, theirs, steps = make_collector(rollout=4), make_collector(rollout=4), make_steps(4)
     for step in steps[:2]:
-        ours.add(step, value_of(step.observation))
+        ours.add(noted(step, value_of(step.observation)))
     theirs.load_state_dict(ours.state_dict())
     for step in steps[2:]:
-        ended = [collector.add(step, value_of(step.observation)) for collector in (ours, theirs)]
+        ended = [collector.add(noted(step, value_of(step.observation))) for collector in (ours, theirs)]
     assert ended[0] is not None
     assert ended[1] is not None
     assert all(torch.equal(value, ended[1][name]) for name, value in ended[0].items())

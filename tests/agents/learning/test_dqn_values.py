@@ -9,7 +9,7 @@ from sketches import Garden, build, make_observation, make_spec, make_transition
 
 from agents.dqn import DQN
 from agents.learning.item_values import ItemValues
-from agents.networks.inputs import Inputs
+from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS
 from envs.interface import Observation
 
@@ -37,7 +37,7 @@ def observe(*ids: int) -> Observation:
 
 def values_of(dueling: bool, ids: tuple[int, ...], slate: tuple[int, int]) -> float:
     network: Any = Written([0.0, 10.0, 20.0, 30.0, 40.0, 90.0], state=7.0)
-    values = ItemValues(SPEC, Inputs(SPEC), dueling)
+    values = ItemValues(SPEC, Reader(SPEC), dueling)
     return float(values.value(network, values.row(observe(*ids), torch.tensor([slate]))))
 
 
@@ -53,7 +53,7 @@ def test_dueling_takes_off_the_mean_over_all_on_offer_not_over_the_shown() -> No
 @pytest.mark.parametrize("dueling", [False, True])
 def test_the_best_slate_has_the_value_that_its_row_has(dueling: bool) -> None:
     network: Any = Written([0.0, 10.0, 20.0, 30.0, 40.0, 90.0], state=7.0)
-    values = ItemValues(SPEC, Inputs(SPEC), dueling)
+    values = ItemValues(SPEC, Reader(SPEC), dueling)
     slate_BK, value_B = values.best(network, observe(3, 0, 5, 1, 4))
     assert slate_BK.tolist() == [[2, 4]]
     assert float(value_B) == float(values.value(network, values.row(observe(3, 0, 5, 1, 4), slate_BK)))
@@ -80,8 +80,8 @@ def test_over_all_candidates_advantages_sum_to_zero_and_the_mean_value_is_that_o
             ],
             dim=1,
         )
-        inputs = agent.learner.inputs
-        state_B1 = agent.learner.network(inputs.user(observation), *inputs(observation))[1]
+        reader = agent.learner.reader
+        state_B1 = agent.learner.network(reader.user(observation), *reader.items(observation))[1]
     assert float(values_BM.std(dim=1).mean()) > 1e-3
     torch.testing.assert_close(values_BM.mean(dim=1), state_B1[:, 0], atol=1e-5, rtol=1e-5)
 
@@ -122,5 +122,5 @@ def test_the_target_network_is_only_asked_for_the_slate_that_was_chosen() -> Non
         return target(user_BU, features_BMF, ids_BM)
 
     agent.target = watch  # type: ignore[assignment]
-    agent.act(make_observation(agent.spec, 16, torch.Generator().manual_seed(0)), explore=True)
+    agent.choose(make_observation(agent.spec, 16, torch.Generator().manual_seed(0)))
     assert asked == [3]

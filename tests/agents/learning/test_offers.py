@@ -10,7 +10,7 @@ from torch import Tensor
 
 from agents.learning.offers import Offers, read_offer
 from agents.learning.policy_gradient import PolicyAgent
-from agents.networks.inputs import Inputs
+from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS, build_network
 from agents.state import of_seed
 from agents.streams import Streams
@@ -43,7 +43,7 @@ def shared_observation(spec: Spec, batch: int, seed: int = 3) -> Observation:
 def test_what_all_share_is_read_without_a_copy(optional: bool) -> None:
     spec = make_spec(optional=optional)
     seen = shared_observation(spec, 6)
-    offer, plain = (read_offer(Inputs(spec), each) for each in (seen, copy(seen)))
+    offer, plain = (read_offer(Reader(spec), each) for each in (seen, copy(seen)))
     assert offer.keys() == ({"features", "ids"} if optional else {"features"})
     for name, value in offer.items():
         assert is_shared(value)
@@ -55,7 +55,7 @@ def test_what_is_shared_in_part_is_not_shared() -> None:
     spec = make_spec()
     seen = shared_observation(spec, 6)
     popularity_BM = torch.randn(6, spec.num_candidates)
-    offer = read_offer(Inputs(spec), seen | {"popularity": popularity_BM})
+    offer = read_offer(Reader(spec), seen | {"popularity": popularity_BM})
     assert not is_shared(offer["features"])
     assert torch.equal(offer["features"][..., -1], popularity_BM)
 
@@ -75,9 +75,9 @@ def test_shared_candidates_are_scored_as_copies_are(
     network: str, seeds: int, static: bool, optional: bool, heads: int
 ) -> None:
     spec = make_spec(static=static, optional=optional)
-    inputs = Inputs(spec)
+    reader = Reader(spec)
     sizes: dict[str, Any] = {"num_heads": heads, "num_state_heads": 1, "hidden": 8, "embedding": 4}
-    net = build_network(network, spec, inputs, **sizes, streams=streams(seeds))
+    net = build_network(network, spec, reader, **sizes, streams=streams(seeds))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for weights in net.parameters():
@@ -86,8 +86,8 @@ def test_shared_candidates_are_scored_as_copies_are(
     outputs = []
     for each in (seen, copy(seen)):
         net.zero_grad()
-        offer = read_offer(inputs, each)
-        out, state = net(inputs.user(each), offer["features"], offer.get("ids"))
+        offer = read_offer(reader, each)
+        out, state = net(reader.user(each), offer["features"], offer.get("ids"))
         (out.square().sum() + state.sum()).backward()
         gradients = [weights.grad.clone() for weights in net.parameters() if weights.grad is not None]
         outputs.append([out.detach(), state.detach(), *gradients])
@@ -184,8 +184,8 @@ class Crowd:
 
     def steps(self, agent: PolicyAgent, number: int) -> None:
         for _ in range(number):
-            slate_BK = agent.act(self.observation, explore=True)
-            transition, following = make_transition(self.spec, self.observation, slate_BK, self.generator)
+            slate_BK, notes = agent.choose(self.observation)
+            transition, following = make_transition(self.spec, self.observation, slate_BK, self.generator, notes)
             agent.update(transition)
             self.observation = self._observe(following)
 

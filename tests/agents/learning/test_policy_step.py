@@ -63,8 +63,7 @@ def learnt_rows(agent: PolicyAgent, monkeypatch: pytest.MonkeyPatch, steps: tupl
     monkeypatch.setattr(agent, "_score", lambda network, user, offer: (score(network, user, offer)[0], user[:, 0]))
     monkeypatch.setattr(agent.learner, "minibatches", minibatches)
     for transition in steps:
-        agent.act(transition.observation, explore=True)
-        agent.update(transition)
+        agent.update(dataclasses.replace(transition, notes=agent.choose(transition.observation)[1]))
     return seen[0]
 
 
@@ -111,7 +110,7 @@ def trained(name: str, **settings: Any) -> Any:
 
 
 def logits_of(agent: PolicyAgent, observation: Observation) -> Tensor:
-    return agent._read(observation)[0]
+    return agent._read(observation, agent.learner.network)[0]
 
 
 @each_agent
@@ -136,12 +135,9 @@ def test_exploring_slates_are_drawn_from_the_policy() -> None:
 
 
 @each_agent
-@pytest.mark.parametrize("acted", [True, False])
-def test_a_slate_that_it_did_not_choose_is_taken_as_its_own(name: str, acted: bool) -> None:
+def test_a_slate_that_it_did_not_choose_is_taken_as_its_own(name: str) -> None:
     agent, generator = trained(name, rollout=3), torch.Generator().manual_seed(1)
     observation = make_observation(agent.spec, 16, generator)
-    if acted:
-        agent.act(observation, explore=True)
     slate_BK = torch.tensor([[5, 1]]).expand(16, -1)
     transition, _ = make_transition(agent.spec, observation, slate_BK, generator)
     logits_BM = logits_of(agent, observation)
@@ -287,7 +283,7 @@ def test_entropy_is_rewarded(name: str) -> None:
 def test_slates_without_exploration_are_made_with_the_mean_of_the_weights(name: str) -> None:
     agent = trained(name, learning_rate=0.05, average=0.9)
     observation = make_observation(agent.spec, 50, torch.Generator().manual_seed(1))
-    mean_BM, latest_BM = (agent._read(observation, explore)[0] for explore in (False, True))
+    mean_BM, latest_BM = (agent._read(observation, net)[0] for net in (agent.learner.averaged, agent.learner.network))
     assert not torch.allclose(mean_BM, latest_BM)
     assert torch.equal(agent.act(observation, explore=False), top_k(mean_BM, 2))
     theirs = build(name, agent.spec, seed=3, average=0.9)
@@ -303,10 +299,11 @@ def test_the_history_of_a_session_is_read_where_it_is_asked_for(name: str) -> No
     generator = torch.Generator().manual_seed(1)
     for _ in range(3):
         observation = make_observation(spec, 16, generator) | {"history": torch.randn(16, 4, 7, generator=generator)}
-        transition, _ = make_transition(make_spec(), observation, agent.act(observation, explore=True), generator)
+        slate_BK, notes = agent.choose(observation)
+        transition, _ = make_transition(make_spec(), observation, slate_BK, generator, notes)
         following = transition.next_observation | {"history": torch.zeros(16, 4, 7)}
         agent.update(dataclasses.replace(transition, observation=observation, next_observation=following))
     values = [
-        agent._read(observation | {"history": history})[1] for history in (torch.zeros(16, 4, 7), torch.ones(16, 4, 7))
+        agent._value(observation | {"history": history}) for history in (torch.zeros(16, 4, 7), torch.ones(16, 4, 7))
     ]
     assert not torch.allclose(*values)

@@ -156,7 +156,7 @@ def test_an_update_by_hand(clicks: tuple[float, float], left: bool, first_kind: 
         network.value.item_out.weight.zero_()
         network.value.item_out.bias.copy_(torch.tensor([share]).clamp(min=1e-9).log())
     seen = observe(1, spec)
-    agent.act(seen, explore=True)
+    notes = agent.choose(seen)[1]
     reward = sum(clicks)
     response_1K2 = torch.tensor([[[click, click] for click in clicks]])
     learnt = agent.update(
@@ -168,6 +168,7 @@ def test_an_update_by_hand(clicks: tuple[float, float], left: bool, first_kind: 
             discount=torch.tensor([float(not left)]),
             last=torch.tensor([left]),
             next_observation=seen,
+            notes=notes,
         )
     )
 
@@ -214,7 +215,7 @@ def test_it_learns_that_two_of_a_kind_are_worth_one() -> None:
     network: Any = agent.learner.averaged
     pairs = torch.tensor(list(itertools.combinations(range(4), 2)))
     with torch.no_grad():
-        user_BU = agent.learner.inputs.user(seen)[:1].expand(len(pairs), -1)
+        user_BU = agent.learner.reader.user(seen)[:1].expand(len(pairs), -1)
         _, value_B = network(user_BU, torch.zeros(len(pairs), 2, 4), pairs, torch.ones(len(pairs), 2))
     apart = (kinds[pairs[:, 0]] != kinds[pairs[:, 1]]).float()
     assert value_B.tolist() == pytest.approx((1.0 + apart).tolist(), abs=0.2)

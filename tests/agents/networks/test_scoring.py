@@ -8,7 +8,7 @@ import torch
 from sketches import make_observation, make_spec
 from torch import Tensor
 
-from agents.networks.inputs import Inputs
+from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS, TwoTower, build_network
 from agents.streams import Streams
 from envs.interface import take_candidates
@@ -42,7 +42,7 @@ def shake(network: TwoTower, seed: int = 1) -> TwoTower:
 def make_inputs(batch: int = 7, **spec: Any) -> tuple[Tensor, Tensor, Tensor | None]:
     sizes = make_spec(**spec)
     observation = make_observation(sizes, batch, torch.Generator().manual_seed(5))
-    return observation["user"], *Inputs(sizes)(observation)
+    return observation["user"], *Reader(sizes).items(observation)
 
 
 def test_outputs_start_at_zero() -> None:
@@ -123,13 +123,13 @@ def test_one_seed_gives_one_network_and_leaves_the_global_stream_alone() -> None
 def test_item_inputs_are_features_then_popularity_with_ids_apart() -> None:
     spec = make_spec()
     observation = make_observation(spec, 4, torch.Generator().manual_seed(0))
-    features, ids = Inputs(spec)(observation)
+    features, ids = Reader(spec).items(observation)
     assert ids is not None
     assert torch.equal(features[..., :3], observation["candidates"])
     assert torch.equal(features[..., 3], observation["popularity"])
     assert torch.equal(ids, observation["candidate_ids"])
     slate_BK = torch.tensor([[5, 0], [1, 2], [3, 4], [0, 5]])
-    shown, shown_ids = Inputs(spec)(observation, slate_BK)
+    shown, shown_ids = Reader(spec).items(observation, slate_BK)
     assert shown_ids is not None
     assert torch.equal(shown, take_candidates(features, slate_BK))
     assert torch.equal(shown_ids, ids.gather(1, slate_BK))
@@ -138,29 +138,29 @@ def test_item_inputs_are_features_then_popularity_with_ids_apart() -> None:
 def test_item_inputs_do_without_what_is_not_observed() -> None:
     spec = make_spec(optional=False)
     observation = make_observation(spec, 4, torch.Generator().manual_seed(0))
-    inputs = Inputs(spec)
-    features, ids = inputs(observation)
+    reader = Reader(spec)
+    features, ids = reader.items(observation)
     assert ids is None
     assert torch.equal(features, observation["candidates"])
-    assert inputs.keys == ("user", "candidates")
+    assert reader.keys == ("user", "candidates")
 
 
-def _build(name: str, **shapes: int) -> tuple[Any, Inputs]:
+def _build(name: str, **shapes: int) -> tuple[Any, Reader]:
     spec = make_spec(candidates=4, slate=2)
     if shapes:
         spec = dataclasses.replace(spec, shapes={**spec.shapes, **{key: (width,) for key, width in shapes.items()}})
-    inputs = Inputs(spec)
+    reader = Reader(spec)
     sizes: dict[str, Any] = {"num_heads": 3, "num_state_heads": 2, "hidden": 8, "embedding": 4}
-    return build_network(name, spec, inputs, **sizes, streams=Streams(0, torch.device("cpu"))), inputs
+    return build_network(name, spec, reader, **sizes, streams=Streams(0, torch.device("cpu"))), reader
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_starts_at_zero_and_scores_a_candidate_wherever_it_stands(name: str) -> None:
-    network, inputs = _build(name)
+    network, reader = _build(name)
     generator = torch.Generator().manual_seed(1)
-    user_BU = torch.randn(5, inputs.user_width, generator=generator)
+    user_BU = torch.randn(5, reader.user_width, generator=generator)
     # What is static has the same features wherever its id occurs.
-    table_NF = torch.randn(20, inputs.item_width, generator=generator)
+    table_NF = torch.randn(20, reader.item_width, generator=generator)
     ids_BM = torch.randint(20, (5, 4), generator=generator)
     out_BHM, state_BS = network(user_BU, table_NF[ids_BM], ids_BM)
     assert (out_BHM.shape, state_BS.shape) == ((5, 3, 4), (5, 2))
@@ -179,18 +179,18 @@ def test_every_network_starts_at_zero_and_scores_a_candidate_wherever_it_stands(
 
 
 def test_feature_heads_are_linear_in_the_features() -> None:
-    network, inputs = _build("feature_heads")
+    network, reader = _build("feature_heads")
     torch.nn.init.normal_(network.out.weight, generator=torch.Generator().manual_seed(2))
-    user_BU = torch.randn(3, inputs.user_width)
-    one, other = torch.randn(3, 1, inputs.item_width), torch.randn(3, 1, inputs.item_width)
+    user_BU = torch.randn(3, reader.user_width)
+    one, other = torch.randn(3, 1, reader.item_width), torch.randn(3, 1, reader.item_width)
     base, _ = network(user_BU, torch.zeros_like(one), None)
     added = network(user_BU, one, None)[0] + network(user_BU, other, None)[0] - base
     torch.testing.assert_close(network(user_BU, one + other, None)[0], added)
 
 
 def test_an_observed_budget_stands_beside_the_user() -> None:
-    network, inputs = _build("two_tower", budget=1)
-    assert "budget" in inputs.keys
+    network, reader = _build("two_tower", budget=1)
+    assert "budget" in reader.keys
     observation = {"user": torch.zeros(2, 5), "budget": torch.tensor([[0.25], [1.0]])}
-    assert inputs.user(observation)[:, -1].tolist() == [0.25, 1.0]
-    assert network.user_hidden.weight.shape[-1] == inputs.user_width == 6
+    assert reader.user(observation)[:, -1].tolist() == [0.25, 1.0]
+    assert network.user_hidden.weight.shape[-1] == reader.user_width == 6

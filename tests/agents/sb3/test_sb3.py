@@ -14,7 +14,7 @@ import torch
 from sketches import Loop, build, make_observation, make_spec, make_transition
 from toy import Toy, ToySettings
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from agents.sb3.dqn import SB3DQN, SB3DQNSettings
 from agents.sb3.on_policy import SB3A2CSettings, SB3PPOSettings
 from agents.sb3.shared import FlatInputs, OwnRandomness, without_repeats
@@ -94,8 +94,8 @@ def test_the_chance_that_is_kept_is_that_of_the_sampled_action(name: str) -> Non
     spec = make_spec(candidates=3, slate=3)
     agent: Any = build(name, spec, num_users=64)
     loop = Loop(spec, 64)
-    slate_BK = agent.act(loop.observation, explore=True)
-    transition, _ = make_transition(spec, loop.observation, slate_BK, loop.generator)
+    slate_BK, notes = agent.choose(loop.observation)
+    transition, _ = make_transition(spec, loop.observation, slate_BK, loop.generator, notes)
     agent.update(transition)
     buffer = agent.model.rollout_buffer
     sampled_BK = torch.from_numpy(buffer.actions[0])
@@ -138,14 +138,13 @@ def test_no_global_stream_is_read_or_moved(name: str) -> None:
 @pytest.mark.parametrize("name", ON_POLICY)
 def test_it_learns_from_its_own_slates_alone_and_says_so(name: str) -> None:
     agent, loop = build(name, SPEC), Loop(SPEC)
-    slate_BK = agent.act(loop.observation, explore=False)
+    slate_BK = agent.act(loop.observation)
     transition, _ = make_transition(SPEC, loop.observation, slate_BK, loop.generator)
     with pytest.raises(ValueError, match=f"{name} learns from its own slates alone"):
         agent.update(transition)
-    slate_BK = agent.act(loop.observation, explore=True)
+    slate_BK, notes = choose(agent, loop.observation)
     with pytest.raises(ValueError, match=f"{name} learns from its own slates alone"):
-        agent.update(dataclasses.replace(transition, slate=slate_BK.flip(1)))
-    agent.act(loop.observation, explore=True)
+        agent.update(dataclasses.replace(transition, slate=slate_BK.flip(1), notes=notes))
 
 
 def test_only_what_can_learn_from_anothers_steps_gets_a_twin() -> None:
@@ -301,7 +300,7 @@ class Signpost:
 
     def step(self, agent: Agent, observation: Observation, explore: bool) -> Transition:
         """Show slates."""
-        slate_BK = agent.act(observation, explore)
+        slate_BK, notes = choose(agent, observation) if explore else (agent.act(observation), {})
         reward_B = observation["user"].gather(1, slate_BK)[:, 0]
         return Transition(
             observation=observation,
@@ -311,6 +310,7 @@ class Signpost:
             discount=torch.ones(self.batch),
             last=torch.zeros(self.batch, dtype=torch.bool),
             next_observation=self.observe(),
+            notes=notes,
         )
 
 

@@ -11,7 +11,7 @@ from sketches import build
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.vec_env import VecEnv
 
-from agents.protocol import Agent
+from agents.protocol import Agent, choose
 from envs.interface import Observation, Spec, Transition
 
 B, M, STEPS, SEED, GAMMA, SCALE = 3, 4, 12, 5, 0.9, 0.5
@@ -51,7 +51,7 @@ class Script:
         sizes: dict[str, Any] = {"num_users": B, "num_steps": STEPS, "seed": SEED, "reward_scale": SCALE}
         agent = build(name, self.spec, **sizes, **settings)
         for step in range(STEPS):
-            slate_BK = agent.act(self.now(step), explore=True)
+            slate_BK, notes = choose(agent, self.now(step))
             left_B, last_B = self.left[step], self.left[step] | self.truncated[step]
             after = {
                 name: torch.where(last_B.view(-1, *[1] * (value.dim() - 1)), self.final[name][step], value)
@@ -66,6 +66,7 @@ class Script:
                     discount=(~left_B).float(),
                     last=last_B,
                     next_observation=after,
+                    notes=notes,
                 )
             )
         return agent

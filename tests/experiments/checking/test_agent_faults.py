@@ -51,6 +51,12 @@ class ShortIntegers(GoodAgent):
         return super().explored(slate_BK).int()
 
 
+@planted("it_notes_a_row_for_each_user", 'notes "value" as of shape (), expected a tensor with a row')
+class NotesOneNumber(GoodAgent):
+    def choose(self, observation: Any) -> Any:
+        return self.act(observation, explore=True), {"value": self.values(observation).mean()}
+
+
 @planted("a_row_gets_alone_what_it_gets_in_a_batch", "compute each row from its own row (no mean over users)")
 class CentresOverUsers(GoodAgent):
     def values(self, observation: Any) -> Any:

@@ -1,15 +1,15 @@
-"""What a network reads out of an observation."""
+"""What a network reads of an observation."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from envs.interface import Observation, Spec, take_candidates
+from envs.interface import Observation, Spec, Tensors, take_candidates
 
 
-class Inputs:
-    """Pick what a network reads out of an observation: what is known of the user, and the candidates.
+class Reader:
+    """Pick what a network reads of an observation: what is known of the user, and the candidates.
 
     Args:
         spec: sizes of the environment.
@@ -35,6 +35,12 @@ class Inputs:
         self.user_width = self.state_width + math.prod(self.history_shape)
         self.item_width = spec.shapes["candidates"][-1] + self.has_popularity
 
+    def row(self, observation: Observation, slate_BK: Tensor | None = None) -> Tensors:
+        """Return ``user``, ``features`` and, where observed, ``ids`` of all candidates or of a slate's, (B, ...)."""
+        features, ids = self.items(observation, slate_BK)
+        row = {"user": self.user(observation), "features": features}
+        return row if ids is None else row | {"ids": ids}
+
     def user(self, observation: Observation) -> Tensor:
         """Return the user, the budget where it is observed, and the history row by row where it is read, (B, U)."""
         parts = [observation["user"]]
@@ -44,7 +50,7 @@ class Inputs:
             parts.append(observation["history"].flatten(1))
         return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
 
-    def __call__(self, observation: Observation, slate_BK: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def items(self, observation: Observation, slate_BK: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return features (B, M or K, width) and ids (B, M or K) of all candidates or of a slate's."""
         features = observation["candidates"]
         popularity = observation["popularity"] if self.has_popularity else None
