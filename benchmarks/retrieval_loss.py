@@ -6,7 +6,7 @@ Reference policies play one panel of test users with candidates of each source. 
 is the ceiling. What a policy earns less than it, its regret, has two parts: what retrieval loses, which is the ceiling
 less the near-oracle within the candidates, and what ranking loses, which is the rest. Recall is the share of steps of
 the myopic oracle at which the candidates hold the item of the catalogue that is likeliest clicked. Intervals are 95 %
-bootstrap over users, the same resamples for all.
+bootstrap over the raters or personas that users are drawn around, the same resamples for all.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from envs.simulator import Simulator
 from experiments import statistics
 from experiments.config import simulator_class
 from experiments.evaluation import Panel, baselines, play_panel
-from experiments.statistics import Floats, Sample, mean_sample
+from experiments.statistics import Floats, Ints, Sample, mean_sample
 
 ENVS = ("Movies-v0", "Shop-v0", "News-v0", "Feed-v0")
 WHOLE = "all"
@@ -61,8 +61,8 @@ def main() -> None:
         sources = [WHOLE, *(source for source in arguments.sources if source != WHOLE)]
         samples: dict[str, dict[str, Sample]] = {}
         for source in sources:
-            samples[source] = played(simulator_of(env, source), panel)
-            told = row(samples[WHOLE], samples[source])
+            samples[source], cluster_n = played(simulator_of(env, source), panel)
+            told = row(samples[WHOLE], samples[source], cluster_n)
             print(f"| {env}, {source} | {' | '.join(told)} |", flush=True)
 
 
@@ -84,20 +84,23 @@ def simulator_of(env: str, source: str) -> Simulator:
     return simulator
 
 
-def played(simulator: Simulator, panel: Panel) -> dict[str, Sample]:
-    """Return what each policy earns with each user, and how often the best item is on offer to the myopic oracle."""
+def played(simulator: Simulator, panel: Panel) -> tuple[dict[str, Sample], Ints]:
+    """Return what each policy earns with each user, and how often the myopic oracle is offered the best; and clusters.
+
+    The clusters, the same for every source, are whom the users are drawn around.
+    """
     acts = baselines(simulator, panel)
     ended = play_panel(simulator, {name: acts[name] for name in POLICIES}, panel)
     oracle = ended["myopic_oracle"]
     returns = {name: mean_sample(sessions.totals["reward"].numpy()) for name, sessions in ended.items()}
-    return returns | {RECALL: Sample(oracle.totals["recall"].numpy(), oracle.length.numpy())}
+    return returns | {RECALL: Sample(oracle.totals["recall"].numpy(), oracle.length.numpy())}, oracle.cluster.numpy()
 
 
-def row(whole: Mapping[str, Sample], offered: Mapping[str, Sample]) -> list[str]:
+def row(whole: Mapping[str, Sample], offered: Mapping[str, Sample], cluster_n: Ints) -> list[str]:
     """Return the cells of a source, beside the whole catalogue."""
     samples = {**offered, "ceiling": whole["near_oracle"]}
     points = {name: np.array([statistics.ratio(sample)]) for name, sample in samples.items()}
-    resampled = statistics.bootstrap_ratios(samples, np.random.default_rng(0))
+    resampled = statistics.bootstrap_ratios(samples, cluster_n, np.random.default_rng(0))
     told = [interval(points[name], resampled[name], percent=name == RECALL) for name in (RECALL, *POLICIES)]
     if offered is whole:
         return [*told, *[""] * (1 + len(RANKINGS))]

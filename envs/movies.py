@@ -140,7 +140,7 @@ class Movies(TextDomain):
         settings, films = self.settings, self.films
         number, num_features = users["profile"].shape
         zeros = torch.zeros(number, 1, device=self.device)
-        state = (users | self.fresh(number)) | {
+        state = self.fresh(users) | {
             "satiation": zeros.repeat(1, films.genres.shape[1]),
             "mood": zeros[:, 0],
             "patience": zeros[:, 0] + settings.patience,

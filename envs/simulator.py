@@ -17,6 +17,8 @@ from envs.interface import Metric, Observation, Policy, Spec, Tensors
 State = Tensors
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+CLUSTER = "cluster"
+"""The entry of drawn users that tells around whom each was drawn, (number,) int64; users around nobody have none."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -68,7 +70,11 @@ class Simulator(Protocol):
         """Sizes of observation and action."""
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
-        """Draw users of a split: all that stays the same over a session, each tensor (number, ...)."""
+        """Draw users of a split: all that stays the same over a session, each tensor (number, ...).
+
+        Where users are drawn around raters or personas, `CLUSTER` is the id of each one's. It is for intervals alone:
+        neither states nor observations have it.
+        """
 
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw what `start` needs."""

@@ -19,7 +19,7 @@ from envs.candidates import CandidateSource, SourceName, check_source
 from envs.catalog import Catalog
 from envs.choice import CHOICE_MODELS, PLAIN_CHOICE, ChoiceParameters, check_choice
 from envs.interface import Observation, Spec, Tensors, mask_out
-from envs.simulator import State, check_sizes, resolve_device
+from envs.simulator import CLUSTER, State, check_sizes, resolve_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +121,11 @@ class TextDomain:
         """Draw the first exploration candidates."""
         return {"candidates": self.source.noise(number, generator)}
 
-    def fresh(self, number: int) -> State:
-        """Return what a session begins with: nothing seen, nothing shown, no response."""
-        slots, device = self.settings.slate_size, self.device
+    def fresh(self, users: Tensors) -> State:
+        """Return what a session begins with: the users, nothing seen, nothing shown, no response."""
+        number, slots, device = len(users["profile"]), self.settings.slate_size, self.device
         return {
+            **{name: value for name, value in users.items() if name != CLUSTER},
             "seen": torch.zeros(number, len(self.vectors), dtype=torch.bool, device=device),
             "slate": torch.full((number, slots), -1, device=device),
             "response": torch.zeros(number, slots, len(self.neutral_response()), device=device),

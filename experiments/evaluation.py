@@ -67,6 +67,9 @@ class Evaluation:
     """Policy to metric to estimate."""
     paired: dict[str, dict[str, Estimate]] = field(default_factory=dict)
     """Baseline to metric to the estimate of agent − baseline, over the same users."""
+    clusters: int | None = None
+    """How many raters or personas the users are drawn around, or users if they are drawn around nobody; None where a
+    summary of before does not say."""
 
     def score(self, policy: str) -> float | None:
         """Return (return − random) / (near-oracle − random), or None without those anchors."""
@@ -161,10 +164,12 @@ def draw_panel(simulator: Simulator, panel: Panel) -> Any:
 
 
 def compare(agent: str, played: Mapping[str, Sessions]) -> Evaluation:
-    """Return means, paired differences and their 95 % percentile bootstrap intervals over users."""
+    """Return means, paired differences and their 95 % percentile bootstrap intervals over clusters of users."""
     samples = {(policy, name): s for policy, ended in played.items() for name, s in _samples(ended).items()}
     keyed = {f"{policy}\n{name}": sample for (policy, name), sample in samples.items()}
-    resampled = statistics.bootstrap_ratios(keyed, np.random.default_rng(derive_seed(PANEL_SEED, "resampled users")))
+    cluster_n = played[agent].cluster.cpu().numpy()
+    rng = np.random.default_rng(derive_seed(PANEL_SEED, "resampled users"))
+    resampled = statistics.bootstrap_ratios(keyed, cluster_n, rng)
     policies: dict[str, dict[str, Estimate]] = {}
     paired: dict[str, dict[str, Estimate]] = {}
     for (policy, name), sample in samples.items():
@@ -176,7 +181,7 @@ def compare(agent: str, played: Mapping[str, Sessions]) -> Evaluation:
             )
     for policy, ended in played.items():
         policies[policy] |= _exposure(ended)
-    return Evaluation(agent=agent, policies=policies, paired=paired)
+    return Evaluation(agent=agent, policies=policies, paired=paired, clusters=len(np.unique(cluster_n)))
 
 
 def _samples(ended: Sessions) -> dict[str, Sample]:

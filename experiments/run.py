@@ -69,6 +69,7 @@ class Run:
                 "train_seconds": training.train_seconds,
                 "wall_seconds": training.wall_seconds,
                 "steps_per_second": training.steps_per_second,
+                "clusters": result.clusters,
                 **result.tables(),
             }
         )

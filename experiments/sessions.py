@@ -8,7 +8,7 @@ from torch import Tensor
 
 from agents.protocol import Agent
 from envs.interface import Observation, Policy, Tensors, repeats, take_candidates
-from envs.simulator import Retrieves, Simulator, State
+from envs.simulator import CLUSTER, Retrieves, Simulator, State
 
 Act = Callable[[State, Observation], Tensor]
 """From the state of some users, and what may be seen of it, to their slates (B, K)."""
@@ -24,6 +24,8 @@ class Sessions:
     """(n,) float64 slates shown."""
     exposure: Tensor
     """(N,) int64, how often each item of the catalogue was shown."""
+    cluster: Tensor
+    """(n,) int64, the rater or persona that each user was drawn around, or a number of the user's own."""
 
 
 def agent_policy(agent: Agent) -> Act:
@@ -82,7 +84,8 @@ def play(simulator: Simulator, users: Tensors, act: Act, seed: int) -> Sessions:
             playing = playing[rows]
         if not len(playing):
             break
-    return Sessions(totals=totals, length=length, exposure=exposure)
+    cluster = users.get(CLUSTER, torch.arange(panel_size, device=device))
+    return Sessions(totals=totals, length=length, exposure=exposure, cluster=cluster)
 
 
 def _shown(simulator: Simulator, state: State, slate_BK: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Estimates with intervals over users. Pure functions of numpy arrays."""
+"""Estimates with intervals over users, or over those they are drawn around. Pure functions of numpy arrays."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 LEVEL = 0.95
 RESAMPLES = 2_000
@@ -14,7 +15,7 @@ _CHUNK = 100
 
 
 class Estimate(NamedTuple):
-    """A mean over users with its 95 % interval."""
+    """A mean over users with its 95 % interval over their clusters."""
 
     mean: float
     ci_low: float | None
@@ -39,19 +40,25 @@ def mean_sample(values_n: Floats) -> Sample:
 
 
 def bootstrap_ratios(
-    samples: Mapping[str, Sample], rng: np.random.Generator, resamples: int = RESAMPLES
+    samples: Mapping[str, Sample], cluster_n: Ints, rng: np.random.Generator, resamples: int = RESAMPLES
 ) -> Mapping[str, Floats]:
-    """Resample users with replacement and return the ratio of sums of each resample.
+    """Resample clusters of users with replacement and return the ratio of sums of each resample.
 
-    All samples are resampled together, with the same users, so that differences of two of them are paired.
+    Users drawn around one rater are alike; as if they were independent, intervals would be too narrow. A cluster comes
+    with all its users: what differs between these is in the sums of the clusters already, and to draw them anew would
+    count it twice. Users of a single cluster are drawn one by one, which says nothing of users around others.
+
+    All samples are resampled together, with the same clusters, so that differences of two of them are paired.
 
     Equation:
-        r_b = sum_i w_bi num_i / sum_i w_bi den_i, with w_b multinomial(n; 1/n, …).
+        r_b = sum_c w_bc num_c / sum_c w_bc den_c, with num_c and den_c the sums over the users of cluster c, and w_b
+        multinomial(C; 1/C, …).
     Source:
-        Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 6.
+        Davison and Hinkley 1997, Bootstrap Methods and their Application, section 3.8.
 
     Args:
         samples: name to numerator and denominator, each (n,) over the same users.
+        cluster_n: (n,) whom each user was drawn around; all different where users are independent.
         rng: the randomness.
         resamples: how many.
 
@@ -60,14 +67,17 @@ def bootstrap_ratios(
     """
     if not samples:
         return {}
-    numerators_ns = np.stack([sample.numerator for sample in samples.values()], axis=1)
-    denominators_ns = np.stack([sample.denominator for sample in samples.values()], axis=1)
-    users = len(numerators_ns)
+    _, cluster_n = np.unique(cluster_n, return_inverse=True)
+    if not cluster_n.any():
+        cluster_n = np.arange(len(cluster_n))
+    numerators_cs = np.stack([np.bincount(cluster_n, sample.numerator) for sample in samples.values()], axis=1)
+    denominators_cs = np.stack([np.bincount(cluster_n, sample.denominator) for sample in samples.values()], axis=1)
+    clusters = len(numerators_cs)
     chunks = []
     for start in range(0, resamples, _CHUNK):
         drawn = min(_CHUNK, resamples - start)
-        weights_bn = rng.multinomial(users, np.full(users, 1 / users), size=drawn).astype(np.float64)
-        chunks.append((weights_bn @ numerators_ns) / (weights_bn @ denominators_ns))
+        weights_bc = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=drawn).astype(np.float64)
+        chunks.append((weights_bc @ numerators_cs) / (weights_bc @ denominators_cs))
     ratios_bs = np.concatenate(chunks)
     return {name: ratios_bs[:, column] for column, name in enumerate(samples)}
 
@@ -95,16 +105,16 @@ def paired_difference(first: Sample, second: Sample, first_b: Floats, second_b: 
 
 
 def resample_runs(returns_bS: Floats, rng: np.random.Generator) -> Floats:
-    """Resample the runs of an agent on top of users that are resampled already.
+    """Resample the runs of an agent on top of clusters of users that are resampled already.
 
-    All runs meet one panel, so users and runs are crossed, not nested: each resample draws users once for all runs
+    All runs meet one panel, so users and runs are crossed, not nested: each resample draws clusters once for all runs
     (`bootstrap_ratios`), and then runs, both with replacement. The mean over its runs is the resampled mean.
 
     Source:
         Owen 2007, The pigeonhole bootstrap, arXiv 0712.1111.
 
     Args:
-        returns_bS: (resamples, S), in each resample of users the mean of each run.
+        returns_bS: (resamples, S), in each resample of clusters the mean of each run.
         rng: the randomness.
 
     Returns:

@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from envs.features import TextFeatures
 from envs.feed.catalog import CATALOGUE_SEED, PERSONAS, FeedCatalog, Personas
 from envs.interface import Tensors
-from envs.simulator import SPLITS, Split
+from envs.simulator import CLUSTER, SPLITS, Split
 
 CREATOR_CODE = 16
 """Z, numbers by which an agent tells creators apart."""
@@ -92,7 +92,7 @@ class FeedUsers:
         """
         first = sum(PERSONAS[earlier] for earlier in SPLITS[: SPLITS.index(split)])
         persona_B = first + torch.randint(PERSONAS[split], (number,), generator=generator, device=self._device)
-        drawn = {name: values[persona_B] for name, values in self._personas.items()}
+        drawn = {CLUSTER: persona_B} | {name: values[persona_B] for name, values in self._personas.items()}
         size = (number, drawn["taste"].shape[1] + 1)
         factor_BT = (perturbation * torch.randn(size, generator=generator, device=self._device)).exp()
         drawn["taste"] = normalize(drawn["taste"] * factor_BT[:, 1:], p=1, dim=1)

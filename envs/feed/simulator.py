@@ -151,7 +151,7 @@ class Feed(TextDomain):
         """Begin the first visit: nothing seen, no satiation, no weariness, neutral well-being."""
         number, device = len(users["taste"]), self.device
         zeros = torch.zeros(number, 1, device=device)
-        state = (users | self.fresh(number)) | {
+        state = self.fresh(users) | {
             "own_taste": users["taste"],
             "satiation": torch.zeros_like(users["taste"]),
             "weariness": zeros.repeat(1, self.posts.num_creators),

@@ -16,7 +16,7 @@ from envs.fitted.preferences import Preferences, PreferenceSettings
 from envs.fitted.raters import RaterPool, draw_raters, rater_pool
 from envs.fitted.scales import even_out
 from envs.interface import Tensors
-from envs.simulator import SPLITS, Split
+from envs.simulator import CLUSTER, SPLITS, Split
 
 _logger = logging.getLogger("slatelab.envs")
 
@@ -86,7 +86,8 @@ class FittedUsers:
             a_i = (p.q_i + b_i - mean_j) / sd_j, with mean and standard deviation of p.q_j + b_j over the catalogue.
 
         Returns:
-            ``factors`` (number, F + 2), whose inner product with an item's is a_i, and ``profile`` (number, D), unit.
+            ``factors`` (number, F + 2), whose inner product with an item's is a_i, ``profile`` (number, D), unit, and
+            the rater of each as `CLUSTER`.
         """
         drawn = draw_raters(self.pools[split], number, generator, perturbation, history_size)
         ones_B1 = torch.ones_like(drawn.factors[:, :1])
@@ -98,6 +99,7 @@ class FittedUsers:
         else:
             profile_BD = self.text_profiles[drawn.raters]
         return {
+            CLUSTER: drawn.raters,
             "factors": torch.cat([weights_BF, -mean_B1], dim=1) / deviation_B1,
             "profile": torch.nn.functional.normalize(profile_BD, dim=1),
         }

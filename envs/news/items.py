@@ -14,7 +14,7 @@ from envs.interface import Tensors
 from envs.news.catalog import PERSONAS, NewsCatalog, Personas
 from envs.news.settings import NewsSettings
 from envs.news.words import EVENTS
-from envs.simulator import SPLITS, Split
+from envs.simulator import CLUSTER, SPLITS, Split
 
 NUM_TIMES = 4
 """Columns of the candidates that depend on the hour."""
@@ -97,7 +97,7 @@ class NewsUsers:
         settings, device = self.settings, self.device
         first = sum(PERSONAS[earlier] for earlier in SPLITS[: SPLITS.index(split)])
         persona_B = first + torch.randint(PERSONAS[split], (number,), generator=generator, device=device)
-        drawn = {name: values[persona_B] for name, values in self.personas.items()}
+        drawn = {CLUSTER: persona_B} | {name: values[persona_B] for name, values in self.personas.items()}
         error_BT = torch.randn(drawn["taste"].shape, generator=generator, device=device)
         uniform_B = torch.rand(number, generator=generator, device=device)
         return drawn | {

@@ -164,7 +164,7 @@ class News(TextDomain):
         """Begin a session: nothing shown, no fatigue, the trust that users come with, full patience."""
         settings, number, device = self.settings, len(users["clock"]), self.device
         zeros = torch.zeros(number, 1, device=device)
-        state = (users | self.fresh(number)) | {
+        state = self.fresh(users) | {
             "trust": zeros[:, 0] + settings.trust,
             "patience": zeros[:, 0] + settings.patience,
             "fatigue": torch.zeros_like(users["taste"]),

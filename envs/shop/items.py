@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 from envs.features import TextFeatures
 from envs.interface import Tensors
 from envs.shop.catalog import PERSONAS, Personas, ShopCatalog, follow_up
-from envs.simulator import SPLITS, Split
+from envs.simulator import CLUSTER, SPLITS, Split
 
 
 class ShopItems:
@@ -73,7 +73,7 @@ class ShopUsers:
         device = self.personas["taste"].device
         first = sum(PERSONAS[earlier] for earlier in SPLITS[: SPLITS.index(split)])
         persona_B = first + torch.randint(PERSONAS[split], (number,), generator=generator, device=device)
-        drawn = {name: values[persona_B] for name, values in self.personas.items()}
+        drawn = {CLUSTER: persona_B} | {name: values[persona_B] for name, values in self.personas.items()}
         size = (number, drawn["taste"].shape[1] + 1)
         error_BS = perturbation * torch.randn(size, generator=generator, device=device)
         drawn["taste"] = drawn["taste"] + error_BS[:, 1:]

@@ -161,7 +161,7 @@ class Shop(TextDomain):
         settings, products, device = self.settings, self.products, self.device
         number = len(users["need"])
         zeros = torch.zeros(number, 1, device=device)
-        state = (users | self.fresh(number)) | {
+        state = self.fresh(users) | {
             "owned": torch.zeros_like(users["need"]),
             "trust": zeros[:, 0],
             "patience": zeros[:, 0] + settings.patience,

@@ -9,7 +9,18 @@ from encoders.cache import write_atomically
 from experiments.benchmark.scoreboard import Arena, CellResult, Scoreboard, read_scoreboard
 from experiments.benchmark.standings import HAND_RULE, MYOPIC, TWIN, Standing
 from experiments.config import short_name
-from experiments.report.numbers import NONE, Numeral, interval, markdown_table, rounded, signed, two_decimals, words
+from experiments.report.numbers import (
+    NONE,
+    Numeral,
+    crowd,
+    few,
+    interval,
+    markdown_table,
+    rounded,
+    signed,
+    two_decimals,
+    words,
+)
 from experiments.statistics import Estimate
 
 RIVALS = (MYOPIC, TWIN, HAND_RULE)
@@ -17,8 +28,9 @@ DIVERGED = "†"
 READING = f"""\
 * **Return**: mean over runs and test users of the rewards of a whole session. **User-steps**: slates shown in the
   training of each run. **Length**: slates a session. **CTR**: clicks over slates shown.
-* **Intervals** are 95 % percentile bootstrap, which draws the seeds of an agent *and* the test users anew. All policies
-  of an environment met the same users, so differences are paired. A policy without seeds has an interval over users.
+* **Intervals** are 95 % percentile bootstrap, which draws the seeds of an agent *and* the test users anew; users drawn
+  around raters or personas are drawn with all others around the same one. All policies of an environment met the same
+  users, so differences are paired. A policy without seeds has an interval over users.
 * **Score**: 0 is random, 1 the near-oracle.
 * **− myopic**: the return less that of the agent `myopic`, which learns what pays at once. **− twin**: less that of the
   agent's own twin with discount 0, which learnt from the same steps. **− hand rule**: less that of the environment's
@@ -41,7 +53,7 @@ COLUMNS = (
         "ctr",
         "score",
     ),
-    *("user_steps", "train_seconds", "steps_per_second", "eval_users", "settings", "version"),
+    *("user_steps", "train_seconds", "steps_per_second", "eval_users", "eval_clusters", "settings", "version"),
 )
 
 
@@ -79,7 +91,7 @@ def _row(arena: Arena, cell: CellResult) -> dict[str, object]:
         index = [other.seed for other in arena.cells if other.agent == cell.agent and other.earned].index(cell.seed)
         estimate = standing.runs[index]
         row |= {"return": estimate.mean, "return_ci_low": estimate.ci_low, "return_ci_high": estimate.ci_high}
-        row |= {"length": cell.earned.length, "ctr": cell.earned.ctr}
+        row |= {"length": cell.earned.length, "ctr": cell.earned.ctr, "eval_clusters": arena.clusters}
         row["score"] = None if standing.scores is None else float(standing.scores.measured[index])
     return row
 
@@ -89,8 +101,8 @@ def scoreboard_page(board: Scoreboard) -> str:
     commands = "\n".join(board.commands)
     blocks = ["# Scoreboard", f"```console\n{commands}\n```" if commands else "", scores(board), READING]
     for arena in board.arenas:
-        users = f"{arena.users:,} test users, one session each."
-        blocks += [f"## {arena.env}", users, returns(arena), _notes(arena)]
+        met = f"{crowd(arena.users, arena.clusters, 'test users')}, one session each."
+        blocks += [f"## {arena.env}", met, few(arena.users, arena.clusters), returns(arena), _notes(arena)]
     if board.troubles:
         blocks += ["## What could not be read", _list(board.troubles)]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -35,7 +35,7 @@ def save_record(path: Path, record: Record) -> None:
     """
     tensors: Tensors = {}
     for index, played in enumerate(record.sessions.values()):
-        tensors |= {f"{index}.length": played.length, f"{index}.exposure": played.exposure}
+        tensors |= {f"{index}.{name}": getattr(played, name) for name in ("length", "exposure", "cluster")}
         tensors |= {f"{index}.total.{name}": value for name, value in played.totals.items()}
     # The order of names is kept, since sums over tables of them end in other last digits in another order.
     policies = [[name, list(played.totals)] for name, played in record.sessions.items()]
@@ -74,4 +74,5 @@ def _sessions(tensors: Tensors, index: int, names: Sequence[str]) -> Sessions:
         totals={name: tensors[f"{index}.total.{name}"] for name in names},
         length=tensors[f"{index}.length"],
         exposure=tensors[f"{index}.exposure"],
+        cluster=tensors[f"{index}.cluster"],
     )

@@ -10,7 +10,7 @@ from experiments import config
 from experiments.benchmark.cells import RETURNS
 from experiments.benchmark.notes import Notes
 from experiments.benchmark.record import Record, read_record
-from experiments.benchmark.standings import Earned, Entrant, Standing, interquartile, standings
+from experiments.benchmark.standings import Earned, Entrant, Standing, everybody, interquartile, standings
 from experiments.building import MYOPIC_TWIN
 from experiments.folder import RunFolder
 from experiments.sessions import Sessions
@@ -45,6 +45,8 @@ class Arena:
     env: str
     users: int
     """Of the panel; 0 where nobody was measured."""
+    clusters: int
+    """Raters or personas they are drawn around, or users if they are drawn around nobody."""
     standings: Sequence[Standing]
     """The best first."""
     cells: Sequence[CellResult]
@@ -146,13 +148,22 @@ def _arena(env: str, cells: Sequence[CellResult], baselines: Mapping[str, Sessio
         twins = [cell.twin for cell in cells if cell.agent == agent and cell.twin is not None]
         if runs:
             agents[agent] = Entrant(runs=runs, twins=twins if len(twins) == len(runs) else ())
-    found = standings(env, agents, {name: _earned(played) for name, played in baselines.items()})
-    return Arena(env=env, users=max((each.returned.n for each in found), default=0), standings=found, cells=cells)
+    earned = {name: _earned(played) for name, played in baselines.items()}
+    # All met one panel.
+    panel = [each.cluster.tolist() for each in everybody(agents, earned)[:1]]
+    return Arena(
+        env=env,
+        users=sum(map(len, panel)),
+        clusters=len(set().union(*panel)),
+        standings=standings(env, agents, earned),
+        cells=cells,
+    )
 
 
 def _earned(played: Sessions) -> Earned:
     return Earned(
         returns=played.totals["reward"].cpu().numpy(),
+        cluster=played.cluster.cpu().numpy(),
         length=float(played.length.mean()),
         ctr=float(played.totals["clicks"].sum() / played.length.sum()),
     )

@@ -1,7 +1,7 @@
 """Who stands where in one environment: returns, scores and differences, with intervals over users and seeds.
 
-All policies of an environment met one panel. Users are drawn once for all of them, so that differences are paired, and
-the seeds of an agent are drawn on top of that (`experiments.statistics.resample_runs`).
+All policies of an environment met one panel. Clusters of users are drawn once for all of them, so that differences are
+paired, and the seeds of an agent are drawn on top of that (`experiments.statistics.resample_runs`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from experiments import statistics
 from experiments.evaluation import PANEL_SEED
 from experiments.seeds import derive_seed
-from experiments.statistics import Estimate, Floats, mean_sample
+from experiments.statistics import Estimate, Floats, Ints, mean_sample
 
 MYOPIC, TWIN, HAND_RULE = "myopic", "twin", "hand_rule"
 """Whom each agent is compared with: the agent `myopic`, its own twin with discount 0, the reference policy."""
@@ -26,6 +26,8 @@ class Earned:
 
     returns: Floats
     """(n,), of each user."""
+    cluster: Ints
+    """(n,), whom each user was drawn around; the same for all policies."""
     length: float
     """Slates a session."""
     ctr: float
@@ -105,6 +107,11 @@ def standings(env: str, agents: Mapping[str, Entrant], baselines: Mapping[str, E
     return sorted(found, key=lambda standing: -standing.returned.mean)
 
 
+def everybody(agents: Mapping[str, Entrant], baselines: Mapping[str, Earned]) -> list[Earned]:
+    """Return what all runs and policies earned."""
+    return [*baselines.values(), *(run for entrant in agents.values() for run in entrant.runs)]
+
+
 def interquartile(scores: Sequence[Draws]) -> Estimate:
     """Return the interquartile mean of scores over all runs in all environments, with its 95 % interval."""
     point = statistics.interquartile_mean(np.concatenate([each.measured for each in scores]))
@@ -123,7 +130,8 @@ class _Drawn:
             self.returns |= {f"twin {index} of {name}": twin.returns for index, twin in enumerate(entrant.twins)}
         samples = {key: mean_sample(values) for key, values in self.returns.items()}
         rng = np.random.default_rng(derive_seed(PANEL_SEED, "resampled users", env))
-        self.resampled = statistics.bootstrap_ratios(samples, rng)
+        met = everybody(agents, baselines)
+        self.resampled = statistics.bootstrap_ratios(samples, met[0].cluster, rng) if met else {}
         self.gap = self._gap()
 
     def agent(self, name: str, entrant: Entrant, agents: Mapping[str, Entrant]) -> Standing:

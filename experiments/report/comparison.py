@@ -36,6 +36,11 @@ class Comparison:
         """Return how many test users were met."""
         return max(run.result.policies[run.agent]["return"].n for run in self.runs)
 
+    @property
+    def clusters(self) -> int | None:
+        """Return how many raters or personas they are drawn around; None where no summary says so."""
+        return next((run.result.clusters for run in self.runs if run.result.clusters is not None), None)
+
     def variants(self) -> dict[str, list[FinishedRun]]:
         """Return the runs that differ in nothing but the seed, under the agent and what sets them apart."""
         variants: dict[str, list[FinishedRun]] = {}

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from experiments.statistics import Estimate
 
 NONE = "n/a"
+FEW = 20
+"""Clusters below which bootstrap intervals are clearly too narrow."""
 Numeral = Callable[[float], str]
 """How the numbers of one table are written."""
 
@@ -44,6 +46,20 @@ def interval(estimate: Estimate, numeral: Numeral) -> str:
     if estimate.ci_low is None or estimate.ci_high is None:
         return text
     return f"{text} [{numeral(estimate.ci_low)}, {numeral(estimate.ci_high)}]"
+
+
+def crowd(users: int, clusters: int | None, kind: str = "users") -> str:
+    """Return who was met: `1,000 users around 131 raters or personas`."""
+    around = "" if clusters in (None, users) else f" around {clusters:,} raters or personas"
+    return f"{users:,} {kind}{around}"
+
+
+def few(users: int, clusters: int | None) -> str:
+    """Return a warning where there are too few clusters for an interval to be trusted, else nothing."""
+    if not clusters or clusters >= FEW:
+        return ""
+    kind = "users" if clusters == users else "raters or personas"
+    return f"Intervals over {clusters} {kind} are too narrow: take them as a hint, and trust those over {FEW} or more."
 
 
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = True) -> str:

@@ -5,15 +5,16 @@ from statistics import fmean
 
 from experiments.building import MYOPIC_TWIN
 from experiments.report.comparison import Comparison, contestants
-from experiments.report.numbers import NONE, Numeral, interval, markdown_table, rounded, signed, words
+from experiments.report.numbers import NONE, Numeral, crowd, few, interval, markdown_table, rounded, signed, words
 from experiments.report.runs import FinishedRun
 from experiments.statistics import Estimate, score
 
 RIVALS = ("popularity", "cosine", MYOPIC_TWIN, "myopic_oracle")
 """Whom each run is compared with, user by user."""
 READING = f"""\
-* **Return**: mean over test users of the rewards of a whole session, with its 95 % bootstrap interval over users. An
-  agent of several seeds has the mean over its seeds (lowest–highest).
+* **Return**: mean over test users of the rewards of a whole session, with its 95 % bootstrap interval over users, or
+  over the raters or personas they are drawn around. An agent of several seeds has the mean over its seeds
+  (lowest–highest).
 * **Score**: 0 is random, 1 the near-oracle. **Length**: slates a session. **CTR**: clicks over slates shown.
 * **− popularity** and the like: the agent's return less the rival's on the same users; bold where the 95 % interval
   lies above zero. *{MYOPIC_TWIN}* is the agent's twin with discount 0, trained on the same steps.
@@ -41,8 +42,9 @@ def results_page(comparisons: Sequence[Comparison], unfinished: Sequence[str], c
         )
     blocks.append(READING)
     for comparison in comparisons:
-        users = f"{comparison.users:,} test users, one session each."
-        blocks += [f"## {comparison.title}", users, policies_table(comparison), runs_table(comparison)]
+        users, clusters = comparison.users, comparison.clusters
+        met = f"{crowd(users, clusters, 'test users')}, one session each. {few(users, clusters)}".rstrip()
+        blocks += [f"## {comparison.title}", met, policies_table(comparison), runs_table(comparison)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -78,7 +78,7 @@ def read_run(folder: RunFolder) -> FinishedRun:
             }
             for kind in ("policies", "paired")
         }
-        result = Evaluation(agent=summary["agent"], policies=tables["policies"], paired=tables["paired"])
+        result = Evaluation(agent=summary["agent"], clusters=summary.get("clusters"), **tables)
         for estimates in (result.policies[result.agent], *result.policies.values()):
             _ = estimates["return"], estimates["length"], estimates["ctr"]
         numbers = {name: summary[name] for name in ("seed", "user_steps", "train_seconds", "steps_per_second")}

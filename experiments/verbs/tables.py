@@ -5,7 +5,7 @@ from rich.table import Table
 
 from experiments.benchmark.scoreboard import Scoreboard
 from experiments.evaluation import Evaluation
-from experiments.report.numbers import Numeral, interval, signed, two_decimals
+from experiments.report.numbers import Numeral, crowd, few, interval, signed, two_decimals
 from experiments.statistics import Estimate
 from experiments.verbs.terminal import PIPED_WIDTH, console
 
@@ -14,6 +14,9 @@ def print_evaluation(result: Evaluation) -> None:
     """Print every policy, best return last, and how far the agent came."""
     out = console()
     out.print(_table(result, narrow=out.width < PIPED_WIDTH - 10))
+    users = result.policies[result.agent]["return"].n
+    if warning := few(users, result.clusters):
+        out.print(warning)
     closed = result.closed_gap()
     if closed is None:
         return
@@ -42,7 +45,7 @@ def print_scores(board: Scoreboard) -> None:
 def _table(result: Evaluation, narrow: bool) -> Table:
     users = result.policies[result.agent]["return"].n
     table = Table(
-        title=f"{users:,} users, one session each; mean [95 % interval]",
+        title=f"{crowd(users, result.clusters)}, one session each; mean [95 % interval]",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )

@@ -1,16 +1,19 @@
 """Every environment that is registered keeps the contract, with nothing to edit here for a new one."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from conformance import EnvironmentConformance
 
 import envs
 from encoders.errors import UsageError
 from envs.adapters.title_bytes import read_titles
+from envs.simulator import CLUSTER
 
 
 def _suite(env_id: str, simulator: str) -> type[EnvironmentConformance]:
@@ -130,3 +133,20 @@ def test_real_weights_pass_the_checkers_as_well() -> None:
     from gymnasium.utils.env_checker import check_env
 
     check_env(gym.make("slatelab/Movies-v0").unwrapped)
+
+
+@pytest.mark.parametrize("domain", ["Movies", "Ratings", "Shop", "News", "Feed"])
+def test_users_of_text_domains_say_around_which_rater_or_persona_they_are_drawn(
+    domain: str, kernel: Callable[..., Any]
+) -> None:
+    simulator = kernel(envs.ENVIRONMENTS[f"slatelab/{domain}-v0"])
+    drawn = {split: simulator.sample_users(300, split, torch.Generator().manual_seed(0)) for split in ("train", "test")}
+    clusters = {split: set(users[CLUSTER].tolist()) for split, users in drawn.items()}
+    assert not clusters["train"] & clusters["test"]
+    # Whoever is drawn around one rater or persona resembles the others more than those around anybody else.
+    hidden = "factors" if "factors" in drawn["train"] else "taste"
+    values_BT, cluster_B = drawn["train"][hidden], drawn["train"][CLUSTER]
+    alike_BB = (cluster_B.unsqueeze(0) == cluster_B.unsqueeze(1)) & ~torch.eye(300, dtype=torch.bool)
+    distance_BB = torch.cdist(values_BT, values_BT)
+    assert alike_BB.any()
+    assert distance_BB[alike_BB].mean() < 0.8 * distance_BB[~alike_BB].mean()

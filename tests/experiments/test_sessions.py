@@ -10,6 +10,7 @@ import toy
 from torch import Tensor
 
 from envs.interface import Observation, Policy, Tensors
+from envs.simulator import CLUSTER, Split
 from envs.slates import random_slate
 from envs.vector import SlateVectorEnv
 from experiments.evaluation import Evaluation, Panel, compare, draw_panel, evaluate
@@ -117,6 +118,7 @@ def test_estimates_follow_their_definitions() -> None:
         },
         length=torch.tensor([1.0, 4.0], dtype=torch.float64),
         exposure=torch.tensor([5, 0, 5, 0]),
+        cluster=torch.tensor([4, 6]),
     )
     result = compare("agent", {"agent": ended, "same": ended})
     estimates = result.policies["agent"]
@@ -126,6 +128,33 @@ def test_estimates_follow_their_definitions() -> None:
     assert estimates["coverage"] == (0.5, None, None, 2)
     assert estimates["gini"].mean == pytest.approx(0.5)
     assert result.paired["same"]["return"] == (0.0, 0.0, 0.0, 2)
+    assert result.clusters == 2
+
+
+def test_users_around_one_rater_are_resampled_together() -> None:
+    reward, length = torch.tensor([0.0, 0.0, 6.0], dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    totals = {"reward": reward, "clicks": reward / 6}
+    ended = Sessions(totals=totals, length=length, exposure=torch.ones(1), cluster=torch.tensor([7, 7, 3]))
+    result = compare("agent", {"agent": ended})
+    assert result.clusters == 2
+    # Both raters drawn: 2; one of them twice: 0 or 6. Users one by one would give 4 too, and 0 in 8 of 27 resamples.
+    assert result.policies["agent"]["return"] == (2.0, 0.0, 6.0, 3)
+
+
+def test_whom_a_user_is_drawn_around_is_told_by_the_environment_or_by_nobody() -> None:
+    class Around(toy.Toy):
+        def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
+            users = super().sample_users(number, split, generator)
+            return users | {CLUSTER: torch.arange(number, device=self.device) // 4}
+
+    played = {}
+    for cls in (toy.Toy, Around):
+        simulator = cls(toy.ToySettings(), device="cpu")
+        policy = reference_policy(simulator, toy.Toy.myopic_oracle)
+        played[cls] = play(simulator, simulator.sample_users(9, "test", torch.Generator()), policy, seed=3)
+    assert played[toy.Toy].cluster.tolist() == list(range(9))
+    assert played[Around].cluster.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2]
+    assert torch.equal(played[toy.Toy].totals["reward"], played[Around].totals["reward"])
 
 
 def test_gap_is_reported_only_where_there_is_one() -> None:

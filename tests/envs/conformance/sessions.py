@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium.vector import AutoresetMode
 
 from conformance.trajectories import assert_same, make, on_host, skip_lockstep, slates
+from envs.simulator import CLUSTER
 
 MODES = [AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
 
@@ -51,6 +53,15 @@ class Sessions:
         assert_same(going, {name: np.asarray(value)[~ended] for name, value in expected.items()})
         assert not np.asarray(observation["response"])[ended].any()
         assert (on_host(same.steps_B)[ended] == 0).all()
+
+    def test_around_whom_users_are_drawn_stays_out_of_states_and_observations(self, simulator: Any) -> None:
+        stream = torch.Generator(simulator.device).manual_seed(0)
+        users = simulator.sample_users(64, "test", stream)
+        cluster_B = users.get(CLUSTER, torch.arange(64))
+        assert (cluster_B.dtype, cluster_B.shape) == (torch.int64, (64,))
+        assert len(cluster_B.unique()) > 1
+        state = simulator.start(users, simulator.start_noise(64, stream))
+        assert CLUSTER not in {**state, **simulator.observe(state)}
 
     def test_time_truncates_and_does_not_terminate(self, short: Any) -> None:
         env = make(short, 32, autoreset_mode="DISABLED")

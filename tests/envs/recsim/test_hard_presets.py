@@ -65,7 +65,7 @@ def earned(request: pytest.FixtureRequest) -> tuple[Any, dict[str, np.ndarray]]:
 def share_of_near_oracle(returns: dict[str, np.ndarray], name: str) -> tuple[float, float]:
     """Return the 95 % interval of a policy's return over the near-oracle's, with the same users resampled for both."""
     samples = {key: mean_sample(returns[key]) for key in (name, "near_oracle")}
-    drawn = bootstrap_ratios(samples, np.random.default_rng(0))
+    drawn = bootstrap_ratios(samples, np.arange(len(returns[name])), np.random.default_rng(0))
     return percentile_interval(drawn[name] / drawn["near_oracle"])
 
 

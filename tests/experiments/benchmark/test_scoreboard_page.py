@@ -1,6 +1,6 @@
 """The scoreboard's Markdown and results.csv, read back against records written by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +16,34 @@ Slatelab = Callable[..., Result]
 BASELINES = {"random": [0.0, 2.0], "near_oracle": [10.0, 12.0], "hand_rule": [4.0, 6.0]}
 
 
-def sessions(returns: Sequence[float]) -> Sessions:
-    """Return sessions of 4 slates and 2 clicks a user."""
+def sessions(returns: Sequence[float], around: int | None = None) -> Sessions:
+    """Return sessions of 4 slates and 2 clicks a user, who are drawn around so many personas."""
     reward = torch.tensor(returns, dtype=torch.float64)
     length = torch.full_like(reward, 4.0)
-    return Sessions(totals={"reward": reward, "clicks": length / 2}, length=length, exposure=torch.zeros(3))
+    cluster = torch.arange(len(reward)) % (around or len(reward))
+    totals = {"reward": reward, "clicks": length / 2}
+    return Sessions(totals=totals, length=length, exposure=torch.zeros(3), cluster=cluster)
 
 
-def write_baselines(env: str = "A-v0", panel: str = "p", **policies: Sequence[float]) -> None:
-    """Write the baselines' record of an environment."""
-    played = {name: sessions(values) for name, values in (policies or BASELINES).items()}
+def write_baselines(
+    env: str = "A-v0", panel: str = "p", played: Mapping[str, Sessions] | None = None, **policies: Sequence[float]
+) -> None:
+    """Write the baselines' record of an environment: what was played, or the returns of policies."""
+    played = played or {name: sessions(values) for name, values in (policies or BASELINES).items()}
     about = {"env": f"slatelab/{env}", "panel": panel, "users": 2, "version": "1"}
     save_record(Path("board", "returns", f"{env}--baselines.safetensors"), Record(about=about, sessions=played))
 
 
 def write_run(agent: str, seed: int, returns: Sequence[float], env: str = "A-v0", **changed: Any) -> None:
-    """Write a run's folder and record; ``twin``: returns of its twin; the others are what the record says."""
+    """Write a run's folder and record; ``twin``: returns of its twin; ``played``: of all; others: the record's own."""
     name = f"{env}--{agent}--seed{seed}"
     folder = Path("board", name)
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text(f'[train]\nenv = "slatelab/{env}"\nagent = "{agent}"\nseed = {seed}\n')
     (folder / "summary.json").write_text("{}")
     twin = changed.pop("twin", None)
-    played = {agent: sessions(returns)} | ({} if twin is None else {"myopic": sessions(twin)})
+    of_twin = {} if twin is None else {"myopic": sessions(twin)}
+    played = changed.pop("played", None) or {agent: sessions(returns)} | of_twin
     about = {"env": f"slatelab/{env}", "agent": agent, "seed": seed, "settings": "s", "panel": "p", "users": 2}
     about |= {"version": "1", "status": "done", "reason": "", "user_steps": 600, "train_seconds": 2.0}
     about |= {"steps_per_second": 300.0} | changed
@@ -85,10 +90,34 @@ def test_results_hold_a_row_for_each_run(slatelab: Slatelab) -> None:
     assert rows()["slateq", "2"] == {
         **{"env": "slatelab/A-v0", "agent": "slateq", "seed": "2", "status": "diverged", "reason": "train/loss is nan"},
         **{"return": "9.0", "return_ci_low": "8.0", "return_ci_high": "10.0", "length": "4.0", "ctr": "0.5"},
-        **{"score": "0.8", "user_steps": "600", "eval_users": "2", "settings": "s", "version": "1"},
+        **{"score": "0.8", "user_steps": "600", "eval_users": "2", "eval_clusters": "2"},
+        **{"settings": "s", "version": "1"},
     }
     header = Path("board/results.csv").read_text().splitlines()[0].split(",")
     assert {"train_seconds", "steps_per_second"} <= set(header)
+
+
+@pytest.mark.parametrize(
+    ("users", "around", "told", "warned"),
+    [
+        (40, 10, "40 test users around 10 raters or personas, one session", "Intervals over 10 raters or personas are"),
+        (40, 20, "40 test users around 20 raters or personas, one session", None),
+        (40, None, "40 test users, one session", None),
+        (19, None, "19 test users, one session", "Intervals over 19 users are too narrow"),
+    ],
+)
+def test_page_says_around_how_many_users_were_drawn_and_warns_of_few(
+    users: int, around: int | None, told: str, warned: str | None, slatelab: Slatelab
+) -> None:
+    played = {name: sessions([at] * users, around) for name, at in (("random", 0.0), ("near_oracle", 1.0))}
+    write_baselines(played=played)
+    write_run("slateq", 0, [], played={"slateq": sessions([0.5] * users, around)})
+    make(slatelab)
+    page = Path("board/scoreboard.md").read_text()
+    assert told in page
+    assert warned is None or warned in page
+    assert ("too narrow" in page) == (warned is not None)
+    assert rows()["slateq", "0"]["eval_clusters"] == str(around or users)
 
 
 def test_aggregate_is_the_middle_half_of_all_runs_and_says_how_many_environments(slatelab: Slatelab) -> None:

@@ -1,5 +1,6 @@
 """Intervals over seeds and users, differences and scores, against what can be counted by hand."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ ANCHORS = {"random": [0.0, 0.0], "near_oracle": [1.0, 1.0]}
 
 
 def earned(returns: npt.ArrayLike) -> Earned:
-    return Earned(returns=np.array(returns, dtype=np.float64), length=2.0, ctr=0.5)
+    earned = np.array(returns, dtype=np.float64)
+    return Earned(returns=earned, cluster=np.arange(len(earned)), length=2.0, ctr=0.5)
 
 
 def agent(*runs: npt.ArrayLike, twins: Sequence[npt.ArrayLike] = ()) -> Entrant:
@@ -42,6 +44,18 @@ def test_two_seeds_and_two_users_are_drawn_as_the_sixteen_ways_say() -> None:
     assert standing.returned == (4.0, 0.0, 10.0, 2)
     assert standing.score == (4.0, 0.0, 10.0, 2)
     assert [(run.mean, run.ci_low, run.ci_high) for run in standing.runs] == [(1, 0, 2), (7, 4, 10)]
+
+
+def test_users_of_one_cluster_are_drawn_together_for_all_seeds() -> None:
+    # Two users around one rater and one around another: a mean of 0, 2 or, with both drawn, 2/3; of the second seed 3
+    # more.
+    cluster_n = np.array([5, 5, 8])
+    runs = [dataclasses.replace(earned([each, each, 2 + each]), cluster=cluster_n) for each in (0, 3)]
+    anchors = {name: dataclasses.replace(earned([at] * 3), cluster=cluster_n) for name, at in (("random", 0), ("x", 1))}
+    found = standings("slatelab/Toy-v0", {"a": Entrant(runs=runs)}, anchors)[0]
+    assert found.name == "a"
+    assert found.returned == pytest.approx((2 / 3 + 1.5, 0, 5, 3))
+    assert [(run.ci_low, run.ci_high) for run in found.runs] == [(0, 2), (3, 5)]
 
 
 def test_difference_to_the_hand_rule_is_paired_over_users() -> None:

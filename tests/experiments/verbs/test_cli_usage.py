@@ -246,6 +246,29 @@ def test_sentence_below_the_table_is_about_the_way_to_the_near_oracle(
     assert f"mine {words}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("users", "clusters", "told", "warned"),
+    [
+        (1000, 131, "1,000 users around 131 raters or personas, one session each", False),
+        (1000, 12, "1,000 users around 12 raters or personas, one session each", True),
+        (1000, 1000, "1,000 users, one session each", False),
+        (1000, None, "1,000 users, one session each", False),
+    ],
+)
+def test_table_says_around_how_many_users_were_drawn_and_warns_of_few(
+    capsys: pytest.CaptureFixture[str], users: int, clusters: int | None, told: str, warned: bool
+) -> None:
+    from experiments.evaluation import Evaluation
+    from experiments.statistics import Estimate
+    from experiments.verbs.tables import print_evaluation
+
+    estimates = {metric: Estimate(1.0, 0.5, 1.5, users) for metric in ("return", "length", "ctr")}
+    print_evaluation(Evaluation(agent="mine", policies={"mine": estimates}, clusters=clusters))
+    out = " ".join(capsys.readouterr().out.split())
+    assert told in out
+    assert ("Intervals over 12 raters or personas are too narrow" in out) == warned
+
+
 def test_list_names_everything_that_is_registered(slatelab: Slatelab) -> None:
     from agents import AGENTS
     from encoders import ENCODERS
