@@ -1,5 +1,6 @@
 """A simulator behind Gymnasium's vector interface, in numpy or, without leaving the device, in tensors."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -143,9 +144,8 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise UsageError("one seed serves the whole batch: pass reset(seed=int), not a list of seeds")
         super().reset(seed=seed)
         options = options or {}
-        unknown = set(options) - {"users", "reset_mask"}
-        if unknown:
-            raise UsageError(f"unknown reset option {sorted(unknown)}; known are users and reset_mask")
+        if not isinstance(options, Mapping) or options.keys() - {"users", "reset_mask"}:
+            raise UsageError(f"the reset options are {options}; they are a dict with users or reset_mask, or both")
         if seed is not None or not self._seeded:
             entropy = seed if seed is not None else int(self.np_random.integers(2**63))
             self.generator.manual_seed(entropy)
@@ -246,7 +246,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
     def _check_mask(self, mask: Any) -> Tensor | None:
         if mask is None:
             return None
-        mask_B = as_tensor(mask)
+        mask_B = as_tensor(mask, "a reset_mask")
         if mask_B.shape != (self.num_envs,) or mask_B.dtype != torch.bool:
             raise UsageError(f"reset_mask has to be {self.num_envs} booleans, one for each user")
         if self.state is None and not bool(mask_B.all()):
@@ -319,10 +319,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _check_actions(self, actions: Any) -> Tensor:
         spec = self.simulator.spec
-        try:
-            slate_BK = as_tensor(actions)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"the slates are no array of integers (users, slots): {error}") from error
+        slate_BK = as_tensor(actions, "an array of slates")
         expected = (self.num_envs, spec.slate_size)
         if slate_BK.shape != expected:
             raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")

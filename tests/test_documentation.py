@@ -30,7 +30,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files of docs/extending.md and a small shop."""
     folder = tmp_path_factory.mktemp("workplace")
     files = _files(ROOT / "docs" / "extending.md")
-    assert set(files) == {"my_shop.py", "my_env.py", "my_agent.py", "my_encoder.py", "train_dqn.py"}
+    assert set(files) == {"my_shop.py", "my_env.py", "my_agent.py", "my_encoder.py", "play.py", "train_dqn.py"}
     for name, text in files.items():
         (folder / name).write_text(text)
     _write_shop(folder / "my-shop")
@@ -93,6 +93,10 @@ def test_the_examples_of_extending_pass_the_checks(workplace: Path) -> None:
     printed = _run(workplace, "-c", code)
     assert printed.count("checks passed") == len(commands)
     assert "✗" not in printed
+
+
+def test_the_example_for_gymnasium_plays(workplace: Path) -> None:
+    assert "slate 1, reward " in _run(workplace, "play.py")
 
 
 def test_the_example_for_stable_baselines3_trains(workplace: Path) -> None:

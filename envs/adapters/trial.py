@@ -86,10 +86,7 @@ def check_users(users: Any, like: Tensors, number: int) -> Tensors:
 
 
 def _entry(name: str, given: Any, like: Tensor, number: int) -> Tensor:
-    try:
-        value = as_tensor(given)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f'users["{name}"] is no array of numbers: {error}') from error
+    value = as_tensor(given, f'users["{name}"]')
     if value.dim() and len(value) != number:
         raise UsageError(f'users["{name}"] holds {len(value)} users, but {number} rows are reset')
     shape = (number, *like.shape[1:])

@@ -25,7 +25,7 @@ class Refusals:
             "a position outside the": (good + spec.num_candidates, good - 1),
             "have shape": (good[0], good[:, :-1], good[:1], np.zeros((0,), dtype=np.int64)),
             "integer positions": (good.astype(np.float32), good.astype(bool)),
-            "no array of integers": ([[0], [0, 1]], None, "slate"),
+            "an array of slates cannot": ([[0], [0, 1]], None, "slate"),
         }
         for sentence, actions in refused.items():
             for action in actions:
@@ -46,7 +46,7 @@ class Refusals:
                 make(simulator, **options)
         env = make(simulator)
         for sentence, arguments in (
-            ("unknown reset option", {"options": {"user": {}}}),
+            ("the reset options are", {"options": {"user": {}}}),
             ("one seed serves", {"seed": [1, 2, 3, 4]}),
             ("the first reset has to start every row", {"options": {"reset_mask": np.arange(4) > 1}}),
             ("reset_mask has to be 4 booleans", {"options": {"reset_mask": np.ones(3, dtype=bool)}}),
