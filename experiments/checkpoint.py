@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def _read(path: Path, with_tensors: bool) -> tuple[Tensors, Header]:
             names = file.keys() if with_tensors else ()
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
-        raise Failure(f"there is no checkpoint {path}") from error
+        run = shlex.quote(str(path.parents[1]))
+        raise Failure(f"there is no checkpoint {path}; finish the run with slatelab train --resume {run}") from error
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise Failure(f"the checkpoint {path} is broken ({error}); start the run anew with --overwrite") from error
     if raw.get("format") != FORMAT:

@@ -1,7 +1,6 @@
 """The loop of a training: act, step, learn, add up, write down, checkpoint."""
 
 import dataclasses
-import shlex
 import time
 from collections.abc import Sequence
 
@@ -34,14 +33,12 @@ def learn(training: Training, logbooks: Sequence[Logbook]) -> None:
             for logbook in logbooks:
                 logbook.slates_if_due()
             progress.move(seeds * training.user_steps)
-            due = time.monotonic() - saved >= settings.checkpoint_seconds
-            if due or stopped.is_set() or training.finished:
-                for logbook in logbooks:
-                    logbook.checkpoint()
-                saved = time.monotonic()
+            if stopped.is_set() or time.monotonic() - saved >= settings.checkpoint_seconds:
+                saved = _checkpoint(logbooks)
             if stopped.is_set() and not training.finished:
-                folders = shlex.join(str(logbook.folder.path) for logbook in logbooks)
-                raise KeyboardInterrupt(f"go on with slatelab train --resume {folders}")
+                cures = (f"slatelab train --resume {logbook.folder.quoted}" for logbook in logbooks)
+                raise KeyboardInterrupt(f"go on with {' and '.join(cures)}")
+        _checkpoint(logbooks)
 
 
 def step(training: Training) -> None:
@@ -57,6 +54,12 @@ def step(training: Training) -> None:
     if training.row_due and training.simulator.device.type == "cuda":
         torch.cuda.synchronize()
     training.train_seconds += (time.perf_counter() - began) / len(training.runs)
+
+
+def _checkpoint(logbooks: Sequence[Logbook]) -> float:
+    for logbook in logbooks:
+        logbook.checkpoint()
+    return time.monotonic()
 
 
 def _announce(training: Training) -> None:

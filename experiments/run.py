@@ -126,7 +126,8 @@ def train(
         temporary = tempfile.mkdtemp(prefix="slatelab-")
         atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     folder = RunFolder(Path(temporary if out is None else out))
-    return Run(folder=folder, training=start(resolved, folder))
+    with start(resolved, folder) as training:
+        return Run(folder=folder, training=training)
 
 
 def load(

@@ -32,7 +32,7 @@ class TrainSettings:
     device: str = "auto"
     """Torch device: auto (CUDA where there is one), cpu, cuda, cuda:1, …"""
     out: Path | None = None
-    """Run folder; without one, runs/ENV--AGENT--seedSEED."""
+    """Run folder; without one, runs/ENV--AGENT--seedSEED, with a mark of the settings that are not as usual."""
     eval_users: int = 1000
     """Test users on whom the agent and every baseline are compared at the end."""
     myopic_companion: bool = True

@@ -1,12 +1,16 @@
 """Begin a training, or go on with one, in the folder of its run."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from encoders.errors import UsageError
+from encoders.files import sweep_parts
 from envs.simulator import Simulator
 from experiments.checkpoint import check_content, check_same, load_checkpoint
 from experiments.config import read_tables
+from experiments.creation import created
 from experiments.folder import RunFolder
+from experiments.locking import locked
 from experiments.loop import learn
 from experiments.memory import enough_memory
 from experiments.progress import say
@@ -15,21 +19,26 @@ from experiments.tracking.logbook import Logbook
 from experiments.training import Training
 
 
-def start(run: RunSettings, folder: RunFolder, overwrite: bool = False, kernel: Simulator | None = None) -> Training:
+@contextlib.contextmanager
+def start(
+    run: RunSettings, folder: RunFolder, overwrite: bool = False, kernel: Simulator | None = None
+) -> Iterator[Training]:
     """Train a new agent in a folder that does not exist yet, or may be overwritten; see `start_seeds`."""
-    return start_seeds([run], [folder], overwrite, kernel)
+    with start_seeds([run], [folder], overwrite, kernel) as training:
+        yield training
 
 
+@contextlib.contextmanager
 def start_seeds(
     runs: Sequence[RunSettings],
     folders: Sequence[RunFolder],
     overwrite: bool = False,
     kernel: Simulator | None = None,
-) -> Training:
+) -> Iterator[Training]:
     """Train several seeds at once, each in a folder of its own, as if alone; `resume` goes on with any of them.
 
-    Everything that can be wrong with the settings is found before a folder is touched. Seconds of learning are shared
-    equally among the seeds.
+    Everything that can be wrong with the settings is found before a folder is touched. Other processes are kept out of
+    the folders while the block lives. Seconds of learning are shared equally among the seeds.
 
     Args:
         runs: settings that differ in the seed alone; of several runs, of an agent that can train many seeds at once.
@@ -40,14 +49,18 @@ def start_seeds(
     for folder in folders:
         folder.check_free(overwrite)
     training = _build(runs, kernel)
-    for run, folder in zip(runs, folders, strict=True):
-        folder.create(run)
-    _learn(training, folders)
-    return training
+    with contextlib.ExitStack() as stack:
+        for run, folder in zip(runs, folders, strict=True):
+            stack.enter_context(created(folder, run, overwrite))
+        _learn(training, folders)
+        yield training
 
 
-def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Training:
+@contextlib.contextmanager
+def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Iterator[Training]:
     """Go on with a run where its last checkpoint left it; without one, from the start.
+
+    Other processes are kept out of the folder while the block lives.
 
     Args:
         run: the settings.
@@ -55,21 +68,23 @@ def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None)
         kernel: the environment's simulator, if it is built already.
 
     Raises:
-        UsageError: the checkpoint was made with other settings.
+        UsageError: the checkpoint was made with other settings, or another process is at work in the folder.
         Failure: it is broken.
     """
     folder.check_is_run()
-    for leftover in folder.leftovers():
-        leftover.unlink(missing_ok=True)
     if not folder.checkpoint.is_file():
         say(f"{folder.path} has no checkpoint yet: beginning anew")
-        return start(run, folder, overwrite=True, kernel=kernel)
-    training = restore(run, folder, kernel)
-    if read_tables(folder.config).get("env") != run.tables()["env"]:
-        folder.write_config(run)  # data or encoder were moved
-    say(f"going on after {training.user_steps:,} user-steps")
-    _learn(training, [folder], resumed=True)
-    return training
+        with start(run, folder, overwrite=True, kernel=kernel) as training:
+            yield training
+        return
+    with locked(folder.path, folder.busy):
+        sweep_parts(folder.path)
+        training = restore(run, folder, kernel)
+        if read_tables(folder.config).get("env") != run.tables()["env"]:
+            folder.write_config(run)  # data or encoder were moved
+        say(f"going on after {training.user_steps:,} user-steps")
+        _learn(training, [folder], resumed=True)
+        yield training
 
 
 def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None) -> Training:

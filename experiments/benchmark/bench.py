@@ -93,14 +93,13 @@ def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Run]]:
     fresh = [cell for cell in cells if job.replace or not cell.folder.config.is_file()]
     started = []
     if job.at_once and len(fresh) > 1 and trains_many_seeds(agent_class(agent)):
-        start_seeds([cell.run for cell in fresh], [cell.folder for cell in fresh], job.replace, kernel)
-        started = fresh
+        with start_seeds([cell.run for cell in fresh], [cell.folder for cell in fresh], job.replace, kernel):
+            started = fresh
     for cell in cells:
-        if cell in fresh and cell not in started:
-            training = start(cell.run, cell.folder, job.replace, kernel)
-        else:
-            training = resume(cell.run, cell.folder, kernel)
-        yield cell, Run(folder=cell.folder, training=training)
+        anew = cell in fresh and cell not in started
+        begun = start(cell.run, cell.folder, job.replace, kernel) if anew else resume(cell.run, cell.folder, kernel)
+        with begun as training:
+            yield cell, Run(folder=cell.folder, training=training)
 
 
 def refusal(run: RunSettings, kernel: Simulator) -> str | None:

@@ -1,8 +1,7 @@
 """Agents x environments x seeds: run what is not there yet, keep it in one folder, make the scoreboard of it."""
 
 import contextlib
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from encoders.errors import Failure, UsageError
@@ -17,6 +16,7 @@ from experiments.benchmark.settings import BenchmarkSettings
 from experiments.benchmark.workers import one_by_one, side_by_side
 from experiments.checkpoint import installed_version, read_header
 from experiments.config import read_tables
+from experiments.locking import locked
 from experiments.report.writing import check_out
 
 STEPS_OF_A_SESSION = 20
@@ -44,7 +44,9 @@ def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Sc
     cells = plan(settings)
     todo = [(cell, replace) for cell in cells if (replace := is_due(cell, settings.overwrite)) is not None]
     jobs = make_jobs(cells, todo, settings.seeds_at_once)
-    with locked(settings.out):
+    settings.out.mkdir(parents=True, exist_ok=True)
+    busy = f"another slatelab benchmark is at work in {settings.out}; wait for it, or name another --out"
+    with locked(settings.out, busy):
         notes = Notes.read(settings.out)
         notes.add_command(command)
         workers = min(settings.workers, len(jobs))
@@ -194,30 +196,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-@contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep a second benchmark out of a folder for as long as this process lives.
-
-    Raises:
-        UsageError: there is one at work.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:  # (there is none on Windows)
-        yield
-        return
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(
-                f"another slatelab benchmark is at work in {out}; wait for it, or name another --out"
-            ) from error
-        except OSError:  # (a file system that knows no locks)
-            pass
-        file.write(str(os.getpid()))
-        file.flush()
-        yield

@@ -1,5 +1,6 @@
 """What a benchmark's folder holds: finished runs and how they stand, and what is missing and why."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,8 @@ def read_scoreboard(out: Path) -> Scoreboard:
     baselines = {str(record.about["env"]): record for record in records.values() if "agent" not in record.about}
     cells = _cells(out, records, notes, baselines)
     if not cells:
-        raise UsageError(f"{out} holds no run of a benchmark yet; slatelab benchmark --out {out} makes some")
+        command = shlex.join(["slatelab", "benchmark", "--out", str(out)])
+        raise UsageError(f"{out} holds no run of a benchmark yet; {command} makes some")
     arenas = []
     for env in dict.fromkeys(cell.env for cell in cells):
         if env not in baselines:
@@ -108,7 +110,7 @@ def read_scoreboard(out: Path) -> Scoreboard:
 def _cells(out: Path, records: Mapping[str, Record], notes: Notes, baselines: Mapping[str, Record]) -> list[CellResult]:
     """Return the cells that have a run folder or a note."""
     found: dict[str, CellResult] = {}
-    for path in sorted(out.glob("*/config.toml")):
+    for path in sorted(out.glob("[!.]*/config.toml")):
         folder = RunFolder(path.parent)
         train = config.read_tables(path).get("train", {})
         if train.keys() >= set(NAMED):

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 def _evaluate(flags: EvaluateFlags) -> int:
     from encoders.errors import UsageError
     from experiments.evaluation import PANEL_SEED, Panel
+    from experiments.locking import locked
     from experiments.progress import log_to_stderr, say
     from experiments.run import load
     from experiments.verbs.tables import print_evaluation
@@ -60,6 +61,7 @@ def _evaluate(flags: EvaluateFlags) -> int:
     result = run.evaluate(panel)
     print_evaluation(result)
     if run.training.user_steps == total and panel == Panel(users=run.settings.train.eval_users):
-        run.write_summary(result)
+        with locked(run.folder.path, run.folder.busy):
+            run.write_summary(result)
         say(f"written to {run.folder.summary}")
     return 0

@@ -1,5 +1,6 @@
 """``slatelab report``."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def _report(flags: ReportFlags) -> int:
             say(f"{relative(folder.path)} is left out: it has no tensorboard folder, so it is no whole run")
     runs, unfinished = read_runs(whole)
     for name in unfinished:
-        say(f"{name} has no summary yet, so it is left out; finish it with slatelab train --resume {name}")
+        say(f"{name} has no summary yet, so it is left out; finish it with slatelab train --resume {shlex.quote(name)}")
     if not runs:
         raise UsageError("no run here has a summary yet; finish one with slatelab train --resume RUN")
     written = write_report(runs, unfinished, command_line(flags.runs, flags.out), flags.out)

@@ -19,18 +19,18 @@ def _train(parsed: TrainArguments) -> int:
 
     log_to_stderr()
     resumed = parsed.flags.resume
-    folder = default_folder(parsed.run.train) if resumed is None else RunFolder(resumed)
+    folder = default_folder(parsed.run) if resumed is None else RunFolder(resumed)
     if resumed is not None and folder.summary.is_file():
-        say(f"{folder.path} is finished: see {folder.summary}, or slatelab evaluate {folder.path}")
+        say(f"{folder.path} is finished: see {folder.summary}, or slatelab evaluate {folder.quoted}")
         return 0
     begun = resumed is not None
-    training = resume(parsed.run, folder) if begun else start(parsed.run, folder, parsed.flags.overwrite)
-    run = Run(folder=folder, training=training)
-    try:
-        result = run.evaluate()
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"go on with slatelab train --resume {folder.path}") from stop
-    run.write_summary(result)
+    with resume(parsed.run, folder) if begun else start(parsed.run, folder, parsed.flags.overwrite) as training:
+        run = Run(folder=folder, training=training)
+        try:
+            result = run.evaluate()
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"go on with slatelab train --resume {folder.quoted}") from stop
+        run.write_summary(result)
     print_evaluation(result)
-    say(f"the run is in {folder.path}; slatelab dashboard {folder.path} shows it")
+    say(f"the run is in {folder.path}; slatelab dashboard {folder.quoted} shows it")
     return 0

@@ -5,6 +5,8 @@ from typing import NamedTuple
 TOY = ["--env", "toy:Toy-v0", "--agent", "toy:ToyAgent", "--device", "cpu"]
 SMALL = [*TOY, "--steps", "2000", "--num-users", "16", "--log-every", "160", "--eval-users", "50"]
 
+SHORT = [*TOY, "--steps", "32", "--num-users", "16", "--eval-users", "9"]
+
 
 class Result(NamedTuple):
     """How a command ended."""

@@ -10,6 +10,7 @@ import toy
 from encoders.errors import UsageError
 from experiments import config
 from experiments.config import resolve
+from experiments.creation import created
 from experiments.folder import RunFolder
 from experiments.verbs.train_flags import parse_train
 
@@ -77,7 +78,8 @@ def test_encoder_flag_is_refused_where_no_text_is_read(monkeypatch: pytest.Monke
 
 def test_written_configuration_gives_the_same_settings(tmp_path: Path) -> None:
     run = parse_train([*PAIR, "--agent.mode", "x", "--seed", "4"]).run
-    RunFolder(tmp_path / "run").create(run)
+    with created(RunFolder(tmp_path / "run"), run):
+        pass
     again = parse_train(["--config", str(tmp_path / "run" / "config.toml")]).run
     assert again == run
 

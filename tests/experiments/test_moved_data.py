@@ -86,7 +86,8 @@ def test_a_moved_folder_is_named_anew(slatelab: Callable[..., Result], trained: 
 def test_a_run_that_goes_on_remembers_where_its_data_are(trained: Path, home: Path) -> None:
     moved, folder = _move(trained, home), RunFolder(home / "run")
     run = resolve(tomllib.loads(folder.config.read_text()), {"env": {"data": str(moved)}})
-    resume(run, folder)
+    with resume(run, folder):
+        pass
     assert tomllib.loads(folder.config.read_text())["env"]["data"] == str(moved)
     assert load(folder.path).settings == run
 

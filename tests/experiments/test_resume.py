@@ -62,6 +62,7 @@ def test_killed_run_goes_on_to_the_same_result(slatelab: Callable[..., Result], 
     folder = tmp_path / "run"
     process = start(folder)
     wait_for_checkpoint(folder, process)
+    assert "another slatelab is at work" in slatelab("train", "--resume", folder).sentence
     process.send_signal(signal.SIGKILL)
     process.wait()
     step_count = load_checkpoint(RunFolder(folder).checkpoint)[1].step_count

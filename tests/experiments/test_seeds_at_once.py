@@ -32,8 +32,8 @@ def settings(seed: int, agent: str = "slateq", **more: Any) -> RunSettings:
 
 def at_once(parent: Path, simulator: Simulator, **more: Any) -> list[RunFolder]:
     folders = [RunFolder(parent / f"seed{seed}") for seed in SEEDS]
-    starting.start_seeds([settings(seed, **more) for seed in SEEDS], folders, kernel=simulator)
-    return folders
+    with starting.start_seeds([settings(seed, **more) for seed in SEEDS], folders, kernel=simulator):
+        return folders
 
 
 def rows(folder: RunFolder) -> list[list[str]]:
@@ -73,8 +73,8 @@ def assert_like_alone(folder: RunFolder, own: RunFolder) -> None:
 @pytest.mark.parametrize("index", range(len(SEEDS)))
 def test_a_folder_is_what_the_seed_alone_would_leave(index: int, together: list[RunFolder], tmp_path: Path) -> None:
     own = RunFolder(tmp_path / "alone")
-    starting.start(settings(SEEDS[index]), own)
-    assert_like_alone(together[index], own)
+    with starting.start(settings(SEEDS[index]), own):
+        assert_like_alone(together[index], own)
 
 
 def test_a_folder_can_be_loaded_evaluated_and_is_finished(together: list[RunFolder], simulator: Simulator) -> None:
@@ -99,8 +99,8 @@ def test_a_seed_of_a_stopped_training_goes_on_alone(
         at_once(tmp_path, simulator, checkpoint_seconds=0.0)
     folder, own = RunFolder(tmp_path / "seed9"), RunFolder(tmp_path / "alone")
     assert load_checkpoint(folder.checkpoint)[1].step_count == stopped
-    starting.resume(settings(9, checkpoint_seconds=0.0), folder)
-    starting.start(settings(9), own)
+    with starting.resume(settings(9, checkpoint_seconds=0.0), folder), starting.start(settings(9), own):
+        pass
     (ours, _), (theirs, _) = (load_checkpoint(one.checkpoint) for one in (folder, own))
     for name, value in theirs.items():
         torch.testing.assert_close(ours[name], value, rtol=1e-4, atol=1e-5)
@@ -110,6 +110,9 @@ def test_an_agent_that_cannot_is_refused_before_a_folder_is_made(tmp_path: Path,
     folders = [RunFolder(tmp_path / str(seed)) for seed in SEEDS]
     runs = [dataclasses.replace(settings(seed), agent=None) for seed in SEEDS]
     runs = [dataclasses.replace(run, train=dataclasses.replace(run.train, agent="toy:ToyAgent")) for run in runs]
-    with pytest.raises(UsageError, match="cannot train several seeds at once"):
-        starting.start_seeds(runs, folders, kernel=simulator)
+    with (
+        pytest.raises(UsageError, match="cannot train several seeds at once"),
+        starting.start_seeds(runs, folders, kernel=simulator),
+    ):
+        pass
     assert not any(folder.path.exists() for folder in folders)

@@ -15,6 +15,7 @@ from envs import ENVIRONMENTS
 from experiments import config
 from experiments.benchmark.plan import plan
 from experiments.benchmark.settings import BenchmarkSettings
+from experiments.locking import locked
 
 Slatelab = Callable[..., Result]
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,9 +113,8 @@ def test_folder_of_a_cell_that_is_no_run_is_left_alone(slatelab: Slatelab) -> No
 
 
 def test_folder_in_which_another_benchmark_is_at_work_is_refused(slatelab: Slatelab) -> None:
-    from experiments.benchmark.driver import locked
-
-    with locked(Path("board")):
+    Path("board").mkdir()
+    with locked(Path("board"), "at work"):
         result = slatelab(*SMALL_BENCHMARK)
     assert result.code == 2
     assert "another slatelab benchmark is at work in board" in result.sentence

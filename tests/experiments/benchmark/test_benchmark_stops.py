@@ -12,6 +12,7 @@ import torch
 from command_line import Result
 from small_benchmark import LEARNER, SMALL_BENCHMARK, WRONG_AGENTS, rows, without_command
 
+from experiments import creation
 from experiments.checkpoint import read_header
 from experiments.cli import main
 from experiments.folder import RunFolder
@@ -136,3 +137,27 @@ def test_cells_of_an_environment_whose_baselines_fail_are_not_trained(
     assert "4 run(s) failed" in result.sentence
     assert rows()[LEARNER, "0"]["reason"] == "the baselines failed: RuntimeError: the oracle is silent"
     assert not list(Path("board").glob("toy-*"))
+
+
+def test_cell_that_was_killed_while_it_was_replaced_stops_no_benchmark(
+    slatelab: Slatelab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """A kill."""
+
+    def kill(place: Path) -> None:
+        raise Killed
+
+    Path("other.toml").write_text("[agent]\ndiscount = 0.5\n")
+    command = [*SMALL_BENCHMARK, "--agents", LEARNER, "--seeds", "1"]
+    assert slatelab(*command).code == 0
+    replaced = [*command, "--config", "other.toml", "--overwrite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(creation, "_delete_former", kill)
+        with pytest.raises(Killed):
+            slatelab(*replaced)
+    assert slatelab("benchmark", "--only-table", "--out", "board").code == 0
+    assert slatelab(*replaced).code == 0
+    assert rows()[LEARNER, "0"]["status"] == "done"
+    cells = {path.name for path in (tmp_path / "board").iterdir() if path.is_dir()}
+    assert cells == {"toy-Toy-v0--toy-ToyAgent--seed0", "returns"}
