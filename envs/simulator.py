@@ -3,6 +3,7 @@
 An environment is one class that follows `Simulator`; `envs.vector` and `envs.single` make Gymnasium environments of it.
 """
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
@@ -143,6 +144,14 @@ def check_split(split: str) -> Split:
         if split == known:
             return known
     raise UsageError(f'unknown split "{split}" (known: {", ".join(SPLITS)})')
+
+
+def check_seed(seed: Any) -> int:
+    """Return a seed, of Python or numpy, as an int; else raise UsageError."""
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**64:
+        raise UsageError(f"seed is {seed!r}; it has to be a whole number from 0 to 2**64 - 1")
+    return int(seed)
 
 
 def resolve_device(device: str) -> torch.device:

@@ -8,6 +8,7 @@ import torch
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 
+from encoders.arrays import as_tensor
 from encoders.errors import UsageError
 from envs.adapters.limits import with_limit
 from envs.adapters.rendering import RENDERING, Seen, render, scenes
@@ -48,9 +49,9 @@ class SlateEnv(gym.Env[Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin a session; ``options={"users": users}`` says with whom."""
-        super().reset(seed=seed)
         with torch.inference_mode():
             observation, told = self.vector.reset(seed=seed, options=options)
+        super().reset(seed=None if seed is None else int(seed))
         info = {name: value[0] if value.ndim > 1 else value[0].item() for name, value in told.items()}
         if self.render_mode is not None:
             self._look(info, 0.0, False, False)
@@ -58,12 +59,9 @@ class SlateEnv(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Show one slate of K positions."""
-        try:
-            slate_K = np.asarray(action)
-        except ValueError as error:  # rows of unequal length
-            raise UsageError(f"the slate is no array of integers (slots,): {error}") from error
+        slate_K = as_tensor(action, "the slate (slots,)")
         if slate_K.shape != self._shape:
-            raise UsageError(f"the slate has shape {slate_K.shape}, expected (slots,) = {self._shape}")
+            raise UsageError(f"the slate has shape {tuple(slate_K.shape)}, expected (slots,) = {self._shape}")
         vector = self.vector
         with torch.inference_mode():
             ids_BK, outcome, _ = vector.show(slate_K[None])

@@ -24,7 +24,7 @@ from envs.adapters.title_bytes import title_table
 from envs.adapters.trial import check_users, try_out
 from envs.interface import Observation, Tensors, restore_stream
 from envs.ownership import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
-from envs.simulator import Outcome, Simulator, Split, State, check_split
+from envs.simulator import Outcome, Simulator, Split, State, check_seed, check_split
 from envs.tensors import scalar
 
 
@@ -142,22 +142,20 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         """
         if isinstance(seed, list):
             raise UsageError("one seed serves the whole batch: pass reset(seed=int), not a list of seeds")
+        seed = None if seed is None else check_seed(seed)
+        mask_B, users = self._check_options(options)
+        blindly = mask_B is not None and users is None and self._lockstep and not devices.may_look(mask_B.device)
+        rows = self._all_rows() if blindly or mask_B is None else mask_B.nonzero().squeeze(1)
+        met = None if users is None or not len(rows) else check_users(users, self._trial.users, len(rows))
+        # What cannot be was refused above: from here on things change.
         super().reset(seed=seed)
-        options = options or {}
-        if not isinstance(options, Mapping) or options.keys() - {"users", "reset_mask"}:
-            raise UsageError(f"the reset options are {options}; they are a dict with users or reset_mask, or both")
         if seed is not None or not self._seeded:
-            entropy = seed if seed is not None else int(self.np_random.integers(2**63))
-            self.generator.manual_seed(entropy)
+            self.generator.manual_seed(int(self.np_random.integers(2**63)) if seed is None else seed)
             self._seeded = True
-        mask_B = self._check_mask(options.get("reset_mask"))
-        users = options.get("users")
-        if mask_B is not None and users is None and self._lockstep and not devices.may_look(mask_B.device):
+        if blindly and mask_B is not None:
             self._start_where(mask_B, None)
-        else:
-            rows = self._all_rows() if mask_B is None else mask_B.nonzero().squeeze(1).to(self.simulator.device)
-            if len(rows):
-                self._start(rows, users, None)
+        elif len(rows):
+            self._start(rows.to(self.simulator.device), met, None)
         self._due_B = torch.zeros_like(self._due_B) if mask_B is None else self._due_B & ~mask_B.to(self._due_B.device)
         info = {name: value.clone() if self.as_tensors else value.copy() for name, value in self._blank.items()}
         self._look(info, *[torch.zeros(self.num_envs)] * 4)
@@ -213,7 +211,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def sample_users(self, number: int, seed: int, split: Split | None = None) -> Tensors:
         """Draw a panel of users for ``reset(options={"users": panel})``; the same seed draws the same panel."""
-        generator = torch.Generator(self.simulator.device).manual_seed(seed)
+        generator = torch.Generator(self.simulator.device).manual_seed(check_seed(seed))
         return self.simulator.sample_users(number, check_split(split or self.split), generator)
 
     def state_dict(self) -> Tensors:
@@ -242,6 +240,13 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self._due_B = tensors.get("due", torch.zeros_like(self._due_B)).to(device)
         restore_stream(self.generator, tensors["generator"])
         self._seeded = True
+
+    def _check_options(self, options: Any) -> tuple[Tensor | None, Any]:
+        """Return the mask of a reset and its users, None where there are none."""
+        given = {} if options is None else options
+        if not isinstance(given, Mapping) or given.keys() - {"users", "reset_mask"}:
+            raise UsageError(f"the reset options are {options}; they are a dict with users or reset_mask, or both")
+        return self._check_mask(given.get("reset_mask")), given.get("users")
 
     def _check_mask(self, mask: Any) -> Tensor | None:
         if mask is None:
@@ -294,10 +299,10 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self.state = choose_rows(mask_B, started, self.state)
         self.steps_B = self.steps_B.masked_fill(mask_B, 0)
 
-    def _start(self, rows: Tensor, users: Any, lent: set[int] | None) -> None:
+    def _start(self, rows: Tensor, users: Tensors | None, lent: set[int] | None) -> None:
         """Begin sessions in some rows; what is lent of the state, None for all of it, is not written in place."""
         number = len(rows)
-        met = self._draw_users(rows) if users is None else check_users(users, self._trial.users, number)
+        met = self._draw_users(rows) if users is None else users
         started = self.simulator.start(met, self._draw_start(rows))
         if self.state is None or number == self.num_envs:
             self.state = started

@@ -86,7 +86,7 @@ def test_candidates_may_all_or_none_be_random(pieces: dict[str, int]) -> None:
     ("slate", "sentence"),
     [
         ([0, 1, 2, 3], r"the slate has shape \(4,\), expected \(slots,\) = \(5,\)"),
-        ([[0, 1], [2]], "the slate is no array of integers"),
+        ([[0, 1], [2]], "cannot be taken for an array of numbers"),
         ([0, 1, 2, 3, 30], "outside the 30 candidates"),
     ],
 )
