@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from encoders.files import cache_folder, sweep_parts, write_atomically
+from encoders.files import cache_folder, one_at_a_time, sweep_parts, write_atomically
 from encoders.progress import show_progress
 from encoders.protocol import Encoder, check_encoder, check_texts, check_vectors, unreadable_texts
 from encoders.store import VectorStore
@@ -60,10 +60,16 @@ class CachedEncoder:
         listed = check_texts(texts)
         store = self._store()
         keys = [text_key(text) for text in listed]
-        missing = {key: text for key, text in zip(keys, listed, strict=True) if key not in store}
-        self._encode_missing(missing, store)
+        by_key = dict(zip(keys, listed, strict=True))
+        encoded = 0
+        if any(key not in store for key in by_key):
+            with one_at_a_time(store.folder):
+                store.look_again()  # another process may have encoded them while this one waited
+                missing = {key: text for key, text in by_key.items() if key not in store}
+                self._encode_missing(missing, store)
+                encoded = len(missing)
         if listed:
-            logger.info("encoded %d new texts, %d from the cache", len(missing), len(set(keys)) - len(missing))
+            logger.info("encoded %d new texts, %d from the cache", encoded, len(by_key) - encoded)
         return store.gather(keys)
 
     def unreadable(self, texts: Sequence[str]) -> list[bool]:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -109,6 +110,30 @@ def sweep_parts(folder: Path) -> None:
         with contextlib.suppress(OSError), part.open("r+b") as stream:
             if _lock(stream) or time.time() - part.stat().st_mtime > _DAY_SECONDS:
                 part.unlink()
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Let only one process at a time do what makes ``path``; where files cannot be locked, let all.
+
+    The lock is a hidden file beside it, which stays.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(lock.open("wb"))
+            if not _lock(stream):
+                _wait(stream, path)
+        yield
+
+
+def _wait(stream: BinaryIO, path: Path) -> None:
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        logger.info("waiting for another process that makes %s", path)
+        fcntl.flock(stream, fcntl.LOCK_EX)
 
 
 def _lock(stream: BinaryIO) -> bool:

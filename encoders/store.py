@@ -41,8 +41,9 @@ class VectorStore:
         self._shards: list[npt.NDArray[Any]] = []
         self._small: list[Path] = []
         self._place: dict[bytes, tuple[int, int]] = {}
+        self._seen: set[Path] = set()
         self._can_write = True
-        self._scan()
+        self.look_again()
         self._merge_if_many()
 
     def __contains__(self, key: bytes) -> bool:
@@ -74,18 +75,17 @@ class VectorStore:
             vectors_ND[here] = self._shards[number]["vector"][places[here, 1]]
         return vectors_ND
 
-    def _scan(self) -> None:
-        """Attach every whole shard in the folder; look again if another process has just merged some."""
-        seen: set[Path] = set()
+    def look_again(self) -> None:
+        """Attach every whole shard that is new in the folder; once more if another process has just merged some."""
         for _ in range(3):
-            if not self._scan_once(seen):
+            if not self._scan_once():
                 return
 
-    def _scan_once(self, seen: set[Path]) -> bool:
+    def _scan_once(self) -> bool:
         """Attach the shards not yet seen, and return whether one vanished meanwhile."""
         vanished = False
-        for path in sorted(set(self.folder.glob("*.npy")) - seen):
-            seen.add(path)
+        for path in sorted(set(self.folder.glob("*.npy")) - self._seen):
+            self._seen.add(path)
             try:
                 shard = self._open(path)
             except FileNotFoundError:
@@ -133,6 +133,7 @@ class VectorStore:
             self._can_write = False
             logger.warning("vectors are not kept for the next run: %s ($SLATELAB_CACHE names the folder)", error)
             return None
+        self._seen.add(path)
         return path
 
     def _merge_if_many(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ from safetensors import SafetensorError
 
 from encoders.cache import cache_folder, write_atomically
 from encoders.errors import Failure
-from encoders.files import sweep_parts
+from encoders.files import one_at_a_time, sweep_parts
 from envs.catalog import DataSet
 from envs.fingerprints import fingerprint
 from envs.fitted.preferences import PREDICTORS, SPLITS, Preferences, PreferenceSettings, fit_preferences
@@ -39,14 +40,31 @@ def load_or_fit(dataset: DataSet, settings: PreferenceSettings, cache_dir: Path 
     folder = cache_dir if cache_dir is not None else cache_folder() / "preferences"
     sweep_parts(folder)
     path = folder / f"{_cache_key(dataset, settings)}.safetensors"
-    if path.exists():
-        try:
-            return _unpack(path.read_bytes())
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            _logger.warning("the cached preferences %s are broken (%s); fitting them anew", path, error)
+    fitted = _read(path)
+    if fitted is not None:
+        return fitted
+    with one_at_a_time(path):
+        fitted = _read(path)  # another process may have fitted them while this one waited
+        return _fit(dataset, settings, path) if fitted is None else fitted
+
+
+def _read(path: Path) -> Preferences | None:
+    """Return the preferences in a file; None if there is none, or, with a warning, if it is broken."""
+    if not path.exists():
+        return None
+    try:
+        return _unpack(path.read_bytes())
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        _logger.warning("the cached preferences %s are broken (%s); fitting them anew", path, error)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return None
+
+
+def _fit(dataset: DataSet, settings: PreferenceSettings, path: Path) -> Preferences:
+    """Fit preferences and keep them in a file."""
     preferences = fit_preferences(dataset, settings)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, _pack(preferences))
     except (OSError, Failure) as error:
         _logger.warning("cannot cache the preferences as %s (%s); going on without", path, error)

@@ -232,6 +232,36 @@ for turn in range(4):
     assert inner.asked == []
 
 
+def test_processes_that_start_cold_together_encode_each_text_once(tmp_path: Path) -> None:
+    code = f"""
+import sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from {Path(__file__).stem} import Counting, TEXTS
+from encoders import CachedEncoder
+
+class Slow(Counting):
+    def encode(self, texts):
+        time.sleep(1.0)
+        return super().encode(texts)
+
+inner = Slow()
+cached = CachedEncoder(inner, Path({str(tmp_path)!r}))
+print("ready", flush=True)
+sys.stdin.readline()
+cached.encode(TEXTS)
+print(len(inner.asked))
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes) for _ in range(3)]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    asked = [int(process.communicate(timeout=120)[0]) for process in running]
+    assert sorted(asked) == [0, 0, len(TEXTS)]
+
+
 def test_a_cache_that_cannot_be_written_costs_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("in the way")
     inner = Counting()
