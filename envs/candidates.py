@@ -9,7 +9,6 @@ from torch.nn.functional import embedding
 from encoders.errors import UsageError
 from encoders.index import CosineIndex
 from encoders.registry import unknown_name
-from envs.interface import mask_out
 from envs.simulator import State
 
 SourceName = Literal["random", "cosine", "cosine_explore", "all"]
@@ -39,8 +38,24 @@ class CandidateSettings(Protocol):
         """K."""
 
 
+class Offer(Protocol):
+    """What is on offer to whom, and what of it can be clicked; it keeps entries of its own in the state."""
+
+    def fresh(self, number: int) -> State:
+        """Return its entries of sessions that begin."""
+
+    def closed(self, state: State, items_BK: Tensor | None) -> Tensor:
+        """Mark items that cannot be clicked, (B, K) bool; of the whole catalogue (B, N) for None."""
+
+    def candidates(self, state: State, noise: Tensor) -> Tensor:
+        """Return the items on offer, (B, M) int64."""
+
+    def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor) -> State:
+        """Return its entries after a slate; the state is the one before it."""
+
+
 class CandidateSource:
-    """Offer every user M of the N items.
+    """Offer every user M of the N items, none of which was shown before: the plainest `Offer`.
 
     ``random``: M uniform unseen ones. ``cosine``: the M unseen ones nearest to the user's profile. ``cosine_explore``:
     the same, with E of the M places given to uniform unseen ones. ``all``: the whole catalogue, in its order; what a
@@ -91,16 +106,24 @@ class CandidateSource:
         """Return the candidates as `inner_products` wants them: None for the whole catalogue."""
         return None if self.whole else candidates_BM
 
-    def unseen(self, scores_BM: Tensor, seen_BN: Tensor) -> Tensor:
-        """Return the candidates' scores (B, M), -inf where the whole catalogue has what was seen before."""
-        return mask_out(scores_BM, seen_BN) if self.whole else scores_BM
+    def fresh(self, number: int) -> State:
+        """Return ``seen`` (number, N) and ``unseen`` (number,), the number of unseen items: nothing was shown."""
+        device = self._all_N.device
+        return {
+            "seen": torch.zeros(number, self.num_items, dtype=torch.bool, device=device),
+            "unseen": torch.full((number,), self.num_items, device=device),
+        }
 
-    def barred(self, seen_BN: Tensor) -> Tensor | None:
-        """Return which candidates were seen before and cannot be clicked, (B, M) bool; None if there are none."""
-        return seen_BN if self.whole else None
+    def closed(self, state: State, items_BK: Tensor | None) -> Tensor:
+        """Mark items that were seen before, (B, K) bool; (B, N) for None."""
+        return state["seen"] if items_BK is None else state["seen"].gather(1, items_BK)
+
+    def candidates(self, state: State, noise: Tensor) -> Tensor:
+        """Return the items on offer, (B, M) int64, by ``profile`` and ``seen`` of the state."""
+        return self.offer(state["profile"], state["seen"], noise)
 
     def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor) -> State:
-        """Return ``seen`` (B, N) and ``unseen`` (B), the number of unseen items, after a slate.
+        """Return ``seen`` (B, N) and ``unseen`` (B,) after a slate.
 
         Args:
             state: before it.

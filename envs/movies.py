@@ -9,13 +9,14 @@ from torch.nn.functional import embedding_bag, normalize
 
 from envs.candidates import inner_products
 from envs.catalog import DataSet, merge_repeated, with_min_ratings
+from envs.fitted.policies import hand_rule, near_oracle
 from envs.fitted.users import FittedUsers
-from envs.interface import Metric, Policy, Tensors, repeats
+from envs.interface import Metric, Policy, Tensors
 from envs.movielens import load_movielens
 from envs.movies_settings import MoviesMyopicSettings, MoviesSettings
-from envs.simulator import Anchor, Outcome, Split, State
-from envs.slates import optimal_slate, top_k
-from envs.text_domain import TextDomain
+from envs.simulator import Anchor, Split, State
+from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
+from envs.traces import Trace
 
 
 class Movies(TextDomain):
@@ -33,8 +34,8 @@ class Movies(TextDomain):
 
     Observation:
         ``user`` (3 D + 4): the profile, the decayed mean of the clicked vectors of the session (0.8 a step), their mean
-        weighted by the stars told (0.95 a step), and four numbers: steps / 50, decayed clicks (0.8 a step), decayed
-        stars (0.8 and 0.95 a step; 0 is 3 stars, 1 is 5).
+        weighted by the stars told (0.95 a step), and four traces: ``slates`` / 50, decayed ``clicks`` (0.8 a step),
+        decayed stars, ``recent_stars`` (0.8) and ``stars`` (0.95; 0 is 3 stars, 1 is 5).
         ``candidates`` (M, D) text features; ``popularity`` (M) standardised log rating count; ``candidate_ids`` (M).
         ``response`` (K, 3): click, reward, stars told; ``slate_items`` (K, D). Preference, satiation, mood and
         patience are hidden.
@@ -43,7 +44,7 @@ class Movies(TextDomain):
         MultiDiscrete([M] * K): positions in the candidate set; a repeated one is an empty slot.
 
     Reward:
-        1 for a click, else 0.
+        1 for a click, else 0. `reward` alone says so: the step, the response and the oracles ask it.
 
     User model:
         Affinity a_i = standardised over the catalogue(p.q_i + b_i); satiation g_i = s.genres_i, genre rows of unit
@@ -67,16 +68,9 @@ class Movies(TextDomain):
         The fields of `MoviesSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated with these
-        policies on validation users, before any agent was trained. (The hand rule came later; it sees what agents
-        see.)
-
-        random         16.57 [16.20, 16.95]
-        cosine         18.59 [18.15, 19.03]
-        popularity     18.49 [18.15, 18.81]
-        hand_rule      21.10 [20.67, 21.54]
-        myopic_oracle  21.80 [21.34, 22.23]
-        near_oracle    34.65 [34.19, 35.11]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated
+        with these policies on validation users, before any agent was trained. (The hand rule came later; it sees
+        what agents see.)
 
         ``slatelab train --agent random --steps 0 --eval-users 2000`` measures them.
 
@@ -88,8 +82,7 @@ class Movies(TextDomain):
     METRICS: ClassVar[tuple[Metric, ...]] = (
         Metric("satisfaction", "[-1, 1]", "higher", "what the user really felt about the step"),
         Metric("mood", "[-1, 1]", "higher", "decayed mean of satisfaction; it stretches patience"),
-        Metric("repeats", "slots", "lower", "empty slots: repeated in the slate, or seen before"),
-        Metric("retrieval/cosine", "cosine", "neither", "mean cosine of the candidates with the profile"),
+        *OFFER_METRICS,
         Metric("retrieval/affinity", "s.d.", "higher", "mean fitted preference for the candidates"),
     )
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
@@ -100,7 +93,17 @@ class Movies(TextDomain):
         Anchor("myopic_oracle", 21.80, 21.34, 22.23),
         Anchor("near_oracle", 34.65, 34.19, 35.11),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "near_oracle": near_oracle,
+    }
+    TRACES: ClassVar[tuple[Trace, ...]] = (
+        Trace("slates", 1.0, 0.02),
+        Trace("clicks", 0.8, 0.2),
+        Trace("recent_stars", 0.8, 0.2, of="stars"),
+        Trace("stars", 0.95, 0.05),
+    )
 
     settings: MoviesSettings
 
@@ -112,10 +115,6 @@ class Movies(TextDomain):
         self.users = FittedUsers(dataset, settings.encoder, settings.num_features, by_text, self.device)
         self.films, self.fingerprint = self.users.items, self.users.fingerprint
         self.set_items(self.films.vectors, self.films.vectors, self.films.popularity)
-        self.num_user_features = 3 * settings.num_features + 4
-        # Of steps, clicks, recent stars and stars. Made once: to make them in a step waits for a GPU.
-        self._keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
-        self._gain = torch.tensor([1.0, 0.2, 0.2, 0.05], device=self.device)
 
     def load_dataset(self) -> DataSet:
         """Return catalogue and ratings; a subclass that returns others makes the same environment of them."""
@@ -126,33 +125,20 @@ class Movies(TextDomain):
         settings = self.settings
         return self.users.draw(number, split, generator, settings.perturbation, settings.history_size)
 
-    def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the choice, the error of the stars and the exploration candidates."""
-        device = self.device
-        return {
-            "choice": torch.rand((number, 1), generator=generator, device=device),
-            "stars": torch.randn(number, generator=generator, device=device),
-            "candidates": self.source.noise(number, generator),
-        }
-
-    def start(self, users: Tensors, noise: Tensors) -> State:
-        """Begin a session: nothing seen, no satiation, neutral mood, full patience."""
-        settings, films = self.settings, self.films
+    def begin(self, users: Tensors, noise: Tensors) -> State:
+        """Begin with no satiation, neutral mood and full patience."""
         number, num_features = users["profile"].shape
         zeros = torch.zeros(number, 1, device=self.device)
-        state = self.fresh(users) | {
-            "satiation": zeros.repeat(1, films.genres.shape[1]),
+        return {
+            "satiation": zeros.repeat(1, self.films.genres.shape[1]),
             "mood": zeros[:, 0],
-            "patience": zeros[:, 0] + settings.patience,
-            "unseen": torch.full((number,), len(films.vectors), device=self.device),
+            "patience": zeros[:, 0] + self.settings.patience,
             "recent": zeros.repeat(1, num_features),
             "liked": zeros.repeat(1, num_features),
-            "progress": zeros.repeat(1, 4),
         }
-        return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
-    def reaction(self, state: State, items_BK: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Return click logit, affinity and satiation of items, each (B, K); of the whole catalogue (B, N) for None."""
+    def opinion(self, state: State, items_BK: Tensor | None) -> Tensors:
+        """Return ``appeal``, ``affinity`` and ``satiation`` of films, each (B, K); (B, N) for None."""
         settings, films = self.settings, self.films
         affinity_BK = inner_products(state["factors"], films.factors, items_BK)
         satiation_BK = inner_products(state["satiation"], films.genres, items_BK)
@@ -164,137 +150,70 @@ class Movies(TextDomain):
             + settings.affinity_weight * affinity_BK
             - settings.satiation_weight * satiation_BK
         )
-        return logits_BK, affinity_BK, satiation_BK
+        return {"appeal": logits_BK, "affinity": affinity_BK, "satiation": satiation_BK}
 
     def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
         """Return the click logit of films, (B, K); of the whole catalogue (B, N) for None."""
-        return self.reaction(state, items_BK)[0]
+        return self.opinion(state, items_BK)["appeal"]
 
     def satisfaction(self, affinity: Tensor, satiation: Tensor) -> Tensor:
         """Return the satisfaction with a clicked film, in [-1, 1], in the shape of the arguments."""
         settings = self.settings
         return torch.tanh(settings.satisfaction_slope * (affinity - settings.satisfaction_satiation * satiation))
 
-    def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
-        """Let every user click one film of the slate or none, feel, and stay or leave."""
-        settings = self.settings
-        items_BK = state["candidates"].gather(1, slate_BK)
-        empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        logits_BK, affinity_BK, satiation_BK = self.reaction(state, items_BK)
-        clicks_BK = self.clicks(logits_BK, empty_BK, noise["choice"])
-        clicked_B = clicks_BK.any(dim=1)
-        slot_B1 = clicks_BK.byte().argmax(dim=1, keepdim=True)
-        affinity_B = affinity_BK.gather(1, slot_B1)[:, 0]
-        satiation_B = satiation_BK.gather(1, slot_B1)[:, 0]
-        item_B = items_BK.gather(1, slot_B1)[:, 0]
+    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
+        """Draw the error of the stars."""
+        return {"stars": torch.randn(number, generator=generator, device=self.device)}
 
+    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
+        """Let users feel, give stars, and stay or leave."""
+        settings, click_B = self.settings, chosen.click
+        affinity_B, satiation_B = (
+            chosen.opinion[name].gather(1, chosen.slot)[:, 0] for name in ("affinity", "satiation")
+        )
         satisfaction_B = torch.where(
-            clicked_B, self.satisfaction(affinity_B, satiation_B), settings.no_click_satisfaction
+            click_B > 0, self.satisfaction(affinity_B, satiation_B), settings.no_click_satisfaction
         )
         mood_B = settings.mood_decay * state["mood"] + (1 - settings.mood_decay) * satisfaction_B
         patience_B = state["patience"] - torch.exp(-settings.mood_effect * mood_B)
-        told_B = 3 + affinity_B - settings.satisfaction_satiation * satiation_B + 0.5 * noise["stars"]
-        stars_B = told_B.round().clamp(1, 5)
-        click_B = clicked_B.float()
-        answer_B3 = torch.stack([click_B, click_B, click_B * stars_B], dim=1)
-        response_BK3 = torch.zeros_like(state["response"]).scatter(
-            1, slot_B1.unsqueeze(2).expand(-1, -1, 3), answer_B3.unsqueeze(1)
+        exact_B = 3 + affinity_B - settings.satisfaction_satiation * satiation_B + 0.5 * noise["stars"]
+        stars_B = exact_B.round().clamp(1, 5)
+        verdict_B = click_B * ((stars_B - 3) / 2)
+        return Reaction(
+            moved={**self._moved(state, chosen, verdict_B), "mood": mood_B, "patience": patience_B},
+            answers={"stars": stars_B},
+            events={"stars": verdict_B},
+            left=patience_B <= 0,
+            metrics={"satisfaction": satisfaction_B},
         )
-        advanced = self.source.remember(state, items_BK, empty_BK)
-        advanced |= self._advance(state, item_B, click_B, (stars_B - 3) / 2)
-        advanced |= {
-            "factors": state["factors"],
-            "mood": mood_B,
-            "patience": patience_B,
-            "slate": items_BK,
-            "response": response_BK3,
-        }
-        advanced["candidates"] = self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"])
-        metrics = self._metrics(advanced, satisfaction_B, empty_BK)
-        return advanced, Outcome(response=response_BK3, reward=click_B, left=patience_B <= 0, metrics=metrics)
 
-    def _advance(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor) -> State:
-        """Move what depends on the clicked item: satiation, profile and the traces of the session."""
-        settings, films = self.settings, self.films
-        click_B1 = click_B.unsqueeze(1)
-        verdict_B1 = click_B1 * verdict_B.unsqueeze(1)
+    def _moved(self, state: State, chosen: Chosen, verdict_B: Tensor) -> State:
+        """Move what depends on the clicked film: satiation, profile and the vectors of the session."""
+        settings, films, item_B = self.settings, self.films, chosen.item.squeeze(1)
+        click_B1, verdict_B1 = chosen.click.unsqueeze(1), verdict_B.unsqueeze(1)
         vector_BD = click_B1 * films.vectors[item_B]
         decay, drift = settings.satiation_decay, settings.profile_drift
         profile_BD = (1 - drift * click_B1) * state["profile"] + drift * vector_BD
-        step = torch.cat([torch.full_like(click_B1, 0.02), click_B1, verdict_B1, verdict_B1], dim=1)
         return {
             "satiation": decay * state["satiation"] + (1 - decay) * click_B1 * films.genres[item_B],
             "profile": normalize(profile_BD, dim=1),
             "recent": 0.8 * state["recent"] + 0.2 * vector_BD,
             "liked": 0.95 * state["liked"] + 0.05 * verdict_B1 * vector_BD,
-            "progress": self._keep * state["progress"] + self._gain * step,
         }
 
-    def _metrics(self, state: State, satisfaction_B: Tensor, empty_BK: Tensor) -> Tensors:
+    def measure(self, state: State) -> Tensors:
+        """Return the mood, and the mean preference for what is on offer."""
         # As in `closeness`, without a copy of the candidates' factors.
         mean_BF = embedding_bag(state["candidates"], self.films.factors, mode="mean")
-        return {
-            "satisfaction": satisfaction_B,
-            "mood": state["mood"],
-            "repeats": empty_BK.sum(dim=1).float(),
-            "retrieval/cosine": self.closeness(state),
-            "retrieval/affinity": (state["factors"] * mean_BF).sum(dim=1),
-        }
+        return {"mood": state["mood"], "retrieval/affinity": (state["factors"] * mean_BF).sum(dim=1)}
 
     def user_features(self, state: State) -> Tensor:
         """Return profile and traces, (B, 3 D + 4); preference, satiation and mood stay hidden."""
         return torch.cat([state["profile"], state["recent"], state["liked"], state["progress"]], dim=1)
 
-    def neutral_response(self) -> Mapping[str, float]:
-        """Return the columns of a response; 3 stars say nothing."""
-        return {"click": 0.0, "reward": 0.0, "stars": 3.0}
-
-
-def myopic_oracle(simulator: Movies, state: State) -> Tensor:
-    """Show the K films with the highest true click logit: the most expected clicks of this slate."""
-    return top_k(simulator.offered(state), simulator.settings.slate_size)
-
-
-def near_oracle(simulator: Movies, state: State) -> Tensor:
-    """Show the slate of the highest expected click plus a price for the satisfaction it leaves.
-
-    Equation:
-        max over A of sum_i P(i | A) (1 + c z_i) + P(no click | A) c z_0, by Dinkelbach.
-    """
-    settings = simulator.settings
-    rows_BM = simulator.source.rows(state["candidates"])
-    logits_BM, affinity_BM, satiation_BM = simulator.reaction(state, rows_BM)
-    price = SATISFACTION_PRICE if settings.mood_effect else 0.0
-    values_BM = 1 + price * simulator.satisfaction(affinity_BM, satiation_BM)
-    no_click_B = torch.full_like(state["mood"], settings.no_click_logit)
-    slate_BK, _ = optimal_slate(
-        logits_BM.exp(),
-        values_BM,
-        no_click_B.exp(),
-        torch.full_like(no_click_B, price * settings.no_click_satisfaction),
-        settings.slate_size,
-        excluded_BM=simulator.source.barred(state["seen"]),
-    )
-    return slate_BK
-
-
-def hand_rule(simulator: Movies, state: State) -> Tensor:
-    """Rank by closeness and fame, away from what was clicked just now, toward what was given many stars.
-
-    All of it is observed. The weights are the best of ten settings on 400 validation users; the others earned 0.6 to
-    1.4 less, about twice the standard error.
-    """
-    films, source, candidates_BM = simulator.films, simulator.source, state["candidates"]
-    wanted_BD = 3 * state["profile"] - 4 * state["recent"] + 10 * state["liked"]
-    closeness_BM = inner_products(wanted_BD, films.vectors, source.rows(candidates_BM))
-    scores_BM = closeness_BM + films.popularity[candidates_BM]
-    return top_k(source.unseen(scores_BM, state["seen"]), simulator.settings.slate_size)
-
-
-SATISFACTION_PRICE = 6.0
-"""Clicks that a unit of satisfaction is worth to the near-oracle; flat between 4 and 12 on validation users."""
-
-Movies.POLICIES = {"myopic_oracle": myopic_oracle, "hand_rule": hand_rule, "near_oracle": near_oracle}
+    def neutral_answers(self) -> Mapping[str, float]:
+        """Return the columns of a response beside click and reward; 3 stars say nothing."""
+        return {"stars": 3.0}
 
 
 class MoviesMyopic(Movies):
@@ -305,14 +224,7 @@ class MoviesMyopic(Movies):
         shown are gone). An agent that plans ahead can gain nothing here; one that loses pays for its planning.
 
     Anchors:
-        As for `Movies`; the near-oracle is the myopic oracle.
-
-        random         12.66 [12.58, 12.73]
-        cosine         13.55 [13.48, 13.62]
-        popularity     12.97 [12.90, 13.04]
-        hand_rule      13.63 [13.57, 13.69]
-        myopic_oracle  13.75 [13.68, 13.81]
-        near_oracle    13.75 [13.68, 13.81]
+        `ANCHORS`, measured as for `Movies`; the near-oracle is the myopic oracle.
 
         ``slatelab train --env slatelab/MoviesMyopic-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from encoders.errors import UsageError
-from envs.text_domain import TextDomainSettings
+from envs.text_settings import TextDomainSettings
 
 UserVector = Literal["history", "text"]
 

@@ -11,7 +11,7 @@ from envs.movies_settings import MoviesSettings
 from envs.simulator import Anchor
 from envs.tables.fields import Fields
 from envs.tables.sequences import AUTO
-from envs.text_domain import absolute
+from envs.text_settings import absolute
 
 
 @dataclass(frozen=True, kw_only=True)

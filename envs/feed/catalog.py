@@ -62,10 +62,10 @@ class Personas:
 def generate_catalog(seed: int = CATALOGUE_SEED) -> FeedCatalog:
     """Return the posts, 15 of each of 200 creators."""
     rng = np.random.default_rng(seed)
-    number_topics, number_creators = len(TOPICS), len(TOPICS) * CREATORS_A_TOPIC
+    num_topics, num_creators = len(TOPICS), len(TOPICS) * CREATORS_A_TOPIC
     names = _creator_names(rng)
-    bents_C = rng.integers(len(BENTS), size=number_creators)
-    creators_N = np.repeat(np.arange(number_creators), POSTS_A_CREATOR)
+    bents_C = rng.integers(len(BENTS), size=num_creators)
+    creators_N = np.repeat(np.arange(num_creators), POSTS_A_CREATOR)
     topics_N = creators_N // CREATORS_A_TOPIC
     below_N3 = rng.random((len(creators_N), 1)) < np.cumsum(BENTS, axis=1)[bents_C[creators_N]]
     tones_N = below_N3.argmax(axis=1)
@@ -82,14 +82,14 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> FeedCatalog:
         texts.append(f"{headline}{mark} {second} By {names[creator]}. #{words.tag.replace(' ', '')}")
 
     outrage_N, nourishment_N = strengths * (tones_N == 0), strengths * (tones_N == 2)
-    reach_C = rng.normal(size=number_creators)
+    reach_C = rng.normal(size=num_creators)
     reach_N = 0.8 * outrage_N + 0.5 * reach_C[creators_N] + 0.7 * rng.normal(size=len(creators_N))
     catalog = Catalog(
         item_ids=tuple(f"post-{post}" for post in range(len(titles))),
         titles=tuple(titles),
         texts=tuple(texts),
         genre_names=tuple(topic.tag for topic in TOPICS),
-        genres=np.eye(number_topics, dtype=np.float32)[topics_N],
+        genres=np.eye(num_topics, dtype=np.float32)[topics_N],
     )
     return FeedCatalog(
         catalog=catalog,
@@ -131,12 +131,12 @@ def _headlines(subjects: Sequence[str], rng: np.random.Generator) -> tuple[list[
 def generate_personas(seed: int = CATALOGUE_SEED + 1) -> Personas:
     """Return the personas of all splits, in the order of `PERSONAS`."""
     rng = np.random.default_rng(seed)
-    number, told = sum(PERSONAS.values()), len(INTEREST_SHARES)
-    spread_PT = rng.dirichlet(np.full(len(TOPICS), 0.5), size=number)
+    personas, told = sum(PERSONAS.values()), len(INTEREST_SHARES)
+    spread_PT = rng.dirichlet(np.full(len(TOPICS), 0.5), size=personas)
     tastes_PT = (1 - sum(INTEREST_SHARES)) * spread_PT
     texts: dict[str, None] = {}
-    tempers_P = np.zeros(number)
-    while len(texts) < number:
+    tempers_P = np.zeros(personas)
+    while len(texts) < personas:
         topics = rng.permutation(len(TOPICS))[:told]
         first, second, third = (str(rng.choice(TOPICS[topic].lives)) for topic in topics)
         temper = rng.integers(len(TEMPERS))

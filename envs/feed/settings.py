@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from encoders.errors import UsageError
-from envs.text_domain import TextDomainSettings
+from envs.text_settings import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,14 @@ from torch.nn.functional import normalize, one_hot, pad
 from envs.candidates import inner_products
 from envs.features import TextFeatures
 from envs.feed.catalog import generate_catalog, generate_personas
-from envs.feed.policies import hand_rule, myopic_oracle, near_oracle
+from envs.feed.policies import hand_rule, near_oracle
 from envs.feed.population import CREATOR_CODE, FeedUsers, Posts
 from envs.feed.settings import FeedMyopicSettings, FeedSettings
 from envs.fingerprints import fingerprint
-from envs.interface import Metric, Policy, Tensors, repeats
-from envs.simulator import Anchor, Outcome, Split, State
-from envs.text_domain import TextDomain
+from envs.interface import Metric, Policy, Tensors
+from envs.simulator import Anchor, Split, State
+from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
+from envs.traces import Trace
 
 
 class Feed(TextDomain):
@@ -34,9 +35,9 @@ class Feed(TextDomain):
 
     Observation:
         ``user`` (3 (D + 16) + 8): the profile (padded by zeros), the decayed mean of the features engaged with (0.9 a
-        slate), their mean weighted by the answers (0.95 a slate), and eight numbers: slates / 50, decayed engagements
-        (0.8), decayed answers (0.8 and 0.95; 0 is 3 of 5, 1 is 5), and log(1 + x) / 10 of the slates of this visit, the
-        visits before it, the days away before it and the day.
+        slate), their mean weighted by the answers (0.95 a slate), four traces: ``slates`` / 50, decayed ``engagements``
+        (0.8), decayed answers, ``recent_answers`` (0.8) and ``answers`` (0.95; 0 is 3 of 5, 1 is 5); log(1 + x) / 10 of
+        the slates of this visit, the visits before it, the days away before it and the day.
         ``candidates`` (M, D + 16): text features and a random code of the creator, of unit length; ``candidate_ids``
         (M); ``popularity`` (M) standardised reach. ``response`` (K, 3): click, reward, and the answer, 1 to 5, whether
         the post was worth the time; ``slate_items`` (K, D + 16). Tastes, temper, satiation, weariness, well-being,
@@ -74,15 +75,8 @@ class Feed(TextDomain):
         The fields of `FeedSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated with these
-        policies on validation users, before any agent was trained.
-
-        random         10.19 [9.84, 10.51]
-        cosine         11.65 [11.34, 11.96]
-        popularity      6.71 [6.53,  6.90]
-        myopic_oracle  12.04 [11.76, 12.34]
-        hand_rule      12.60 [12.28, 12.92]
-        near_oracle    17.31 [16.84, 17.77]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated
+        with these policies on validation users, before any agent was trained.
 
         ``slatelab train --env slatelab/Feed-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 
@@ -97,8 +91,7 @@ class Feed(TextDomain):
         Metric("nourishment", "[0, 1]", "higher", "how much good the post engaged with does; 0 without one"),
         Metric("narrowness", "0 to 1", "lower", "sum of the squared shares of the user's taste: 1 is a single topic"),
         Metric("visits", "visits", "higher", "visits that ended"),
-        Metric("repeats", "slots", "lower", "empty slots: repeated in the slate, or seen before"),
-        Metric("retrieval/cosine", "cosine", "neither", "mean cosine of the candidates with the profile"),
+        *OFFER_METRICS,
         Metric("retrieval/taste", "share", "higher", "mean taste of the user for the candidates' topics"),
     )
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
@@ -109,7 +102,17 @@ class Feed(TextDomain):
         Anchor("hand_rule", 12.60, 12.28, 12.92),
         Anchor("near_oracle", 17.31, 16.84, 17.77),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "near_oracle": near_oracle,
+    }
+    TRACES: ClassVar[tuple[Trace, ...]] = (
+        Trace("slates", 1.0, 0.02),
+        Trace("engagements", 0.8, 0.2, of="clicks"),
+        Trace("recent_answers", 0.8, 0.2, of="answers"),
+        Trace("answers", 0.95, 0.05),
+    )
 
     settings: FeedSettings
 
@@ -121,49 +124,28 @@ class Feed(TextDomain):
         self.posts, self.users = Posts(feed, texts.items), FeedUsers(personas, texts, self.device)
         self.fingerprint = fingerprint(feed.catalog.fingerprint, personas.texts, texts.fingerprint)
         self.set_items(self.posts.vectors, self.posts.features, self.posts.popularity)
-        self.num_user_features = 3 * self.posts.features.shape[1] + 8
-        # Of slates, clicks, recent answers and answers. Made once: to make them in a step waits for a GPU.
-        self._keep = torch.tensor([1.0, 0.8, 0.8, 0.95], device=self.device)
-        self._gain = torch.tensor([0.02, 0.2, 0.2, 0.05], device=self.device)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the personas of a split."""
         return self.users.draw(number, split, generator, self.settings.perturbation)
 
-    def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the length of the first visit and the first exploration candidates."""
-        energy_B = torch.rand(number, generator=generator, device=self.device)
-        return {"energy": energy_B} | super().start_noise(number, generator)
+    def begin_noise(self, number: int, generator: torch.Generator) -> Tensors:
+        """Draw the length of the first visit."""
+        return {"energy": torch.rand(number, generator=generator, device=self.device)}
 
-    def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the choice, the error of the answer, whether, when and how long users come back, and candidates."""
-        device = self.device
+    def begin(self, users: Tensors, noise: Tensors) -> State:
+        """Begin the first visit with no satiation, no weariness and neutral well-being."""
+        width, zeros = self.posts.features.shape[1], torch.zeros(len(users["taste"]), 1, device=self.device)
         return {
-            "choice": torch.rand((number, 1), generator=generator, device=device),
-            "told": torch.randn(number, generator=generator, device=device),
-            "comeback": torch.rand(number, generator=generator, device=device),
-            "absence": torch.rand(number, generator=generator, device=device),
-            "energy": torch.rand(number, generator=generator, device=device),
-            "candidates": self.source.noise(number, generator),
-        }
-
-    def start(self, users: Tensors, noise: Tensors) -> State:
-        """Begin the first visit: nothing seen, no satiation, no weariness, neutral well-being."""
-        number, device = len(users["taste"]), self.device
-        zeros = torch.zeros(number, 1, device=device)
-        state = self.fresh(users) | {
             "own_taste": users["taste"],
             "satiation": torch.zeros_like(users["taste"]),
             "weariness": zeros.repeat(1, self.posts.num_creators),
             "wellbeing": zeros[:, 0],
             "energy": self._energy(noise["energy"]),
-            "unseen": torch.full((number,), len(self.posts), device=device),
-            "recent": zeros.repeat(1, self.posts.features.shape[1]),
-            "valued": zeros.repeat(1, self.posts.features.shape[1]),
-            "progress": zeros.repeat(1, 4),
+            "recent": zeros.repeat(1, width),
+            "valued": zeros.repeat(1, width),
             "visit": zeros.repeat(1, 4),
         }
-        return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
     def _energy(self, uniform_B: Tensor) -> Tensor:
         settings = self.settings
@@ -195,47 +177,47 @@ class Feed(TextDomain):
         settings = self.settings
         return settings.comeback * torch.sigmoid(settings.comeback_slope * (wellbeing - settings.comeback_threshold))
 
-    def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
-        """Let every user engage with one post of the slate or none, feel, and go on, come back later or leave."""
-        settings = self.settings
-        items_BK = state["candidates"].gather(1, slate_BK)
-        empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
-        slot_B1 = clicks_BK.byte().argmax(dim=1, keepdim=True)
-        item_B1 = items_BK.gather(1, slot_B1)
-        click_B, item_B = clicks_BK.any(dim=1).float(), item_B1[:, 0]
+    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
+        """Draw the error of the answer, and whether, when and for how long users come back."""
+        device = self.device
+        return {
+            "answer": torch.randn(number, generator=generator, device=device),
+            "comeback": torch.rand(number, generator=generator, device=device),
+            "absence": torch.rand(number, generator=generator, device=device),
+            "energy": torch.rand(number, generator=generator, device=device),
+        }
 
-        felt_B = self.feeling(state, item_B1)[:, 0]
+    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
+        """Let users feel, and go on, come back later or leave."""
+        settings, click_B, item_B = self.settings, chosen.click, chosen.item.squeeze(1)
+        felt_B = self.feeling(state, chosen.item)[:, 0]
         felt_B = click_B * felt_B + (1 - click_B) * settings.no_click_feeling
-        worth_B = (3 + 2 * felt_B + settings.told_noise * noise["told"]).round().clamp(1, 5)
+        worth_B = (3 + 2 * felt_B + settings.told_noise * noise["answer"]).round().clamp(1, 5)
         wellbeing_B = settings.wellbeing_decay * state["wellbeing"] + (1 - settings.wellbeing_decay) * felt_B
         outrage_B = click_B * self.posts.outrage[item_B]
         energy_B = state["energy"] - (1 - settings.hook * outrage_B)
         ended_B = energy_B <= 0
         chance_B = self.comeback_chance(wellbeing_B)
-        left_B = ended_B & (noise["comeback"] >= chance_B)
         days_B = ended_B * self._days_away(chance_B, noise["absence"])
-
-        answer_B3 = torch.stack([click_B, click_B, click_B * worth_B], dim=1)
-        response_BK3 = clicks_BK.unsqueeze(2) * answer_B3.unsqueeze(1)
-        advanced = state | self.source.remember(state, items_BK, empty_BK)
-        advanced |= self._habits(state, item_B, click_B, days_B)
-        advanced |= self._traces(state, item_B, click_B, (worth_B - 3) / 2, days_B)
-        advanced |= {
+        verdict_B = click_B * ((worth_B - 3) / 2)
+        moved = {
+            **self._habits(state, item_B, click_B, days_B),
+            **self._vectors(state, item_B, click_B, verdict_B),
+            "visit": self._calendar(state["visit"], days_B),
             "wellbeing": wellbeing_B,
             "energy": torch.where(ended_B, self._energy(noise["energy"]), energy_B),
-            "slate": items_BK,
-            "response": response_BK3,
         }
-        advanced["candidates"] = self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"])
-        metrics = {
-            "outrage": outrage_B,
-            "nourishment": click_B * self.posts.nourishment[item_B],
-            "visits": ended_B.float(),
-            "repeats": empty_BK.sum(dim=1).float(),
-            **self._metrics(advanced),
-        }
-        return advanced, Outcome(response=response_BK3, reward=click_B, left=left_B, metrics=metrics)
+        return Reaction(
+            moved=moved,
+            answers={"worth": worth_B},
+            events={"answers": verdict_B},
+            left=ended_B & (noise["comeback"] >= chance_B),
+            metrics={
+                "outrage": outrage_B,
+                "nourishment": click_B * self.posts.nourishment[item_B],
+                "visits": ended_B.float(),
+            },
+        )
 
     def _days_away(self, chance_B: Tensor, uniform_B: Tensor) -> Tensor:
         """Return whole days until the next visit, 1 or more, (B,): the longer, the less sure it is."""
@@ -255,31 +237,29 @@ class Feed(TextDomain):
             "weariness": rest_B1 * (keep * state["weariness"] + (1 - keep) * creator_BC),
         }
 
-    def _traces(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor, days_B: Tensor) -> Tensors:
-        """Move what is observed: the profile, the traces of the session, and the calendar."""
-        drift = self.settings.profile_drift
-        click_B1 = click_B.unsqueeze(1)
-        verdict_B1 = click_B1 * verdict_B.unsqueeze(1)
+    def _vectors(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor) -> Tensors:
+        """Move the profile and the vectors of the session."""
+        drift, click_B1 = self.settings.profile_drift, click_B.unsqueeze(1)
         features_BF = click_B1 * self.posts.features[item_B]
         profile_BD = (1 - drift * click_B1) * state["profile"] + drift * click_B1 * self.posts.vectors[item_B]
-        step_B4 = torch.cat([torch.ones_like(click_B1), click_B1, verdict_B1, verdict_B1], dim=1)
-        # Slates in this visit, visits before it, days of the last absence, day.
-        slates_B, visits_B, absence_B, day_B = state["visit"].unbind(dim=1)
-        away_B = days_B > 0
-        slates_B, absence_B = torch.where(away_B, 0.0, slates_B + 1), torch.where(away_B, days_B, absence_B)
         return {
             "profile": normalize(profile_BD, dim=1),
             "recent": 0.9 * state["recent"] + 0.1 * features_BF,
-            "valued": 0.95 * state["valued"] + 0.05 * verdict_B1 * features_BF,
-            "progress": self._keep * state["progress"] + self._gain * step_B4,
-            "visit": torch.stack([slates_B, visits_B + away_B, absence_B, day_B + days_B], dim=1),
+            "valued": 0.95 * state["valued"] + 0.05 * verdict_B.unsqueeze(1) * features_BF,
         }
 
-    def _metrics(self, state: State) -> Tensors:
+    def _calendar(self, visit_B4: Tensor, days_B: Tensor) -> Tensor:
+        """Move slates in this visit, visits before it, days of the last absence and the day."""
+        slates_B, visits_B, absence_B, day_B = visit_B4.unbind(dim=1)
+        away_B = days_B > 0
+        slates_B, absence_B = torch.where(away_B, 0.0, slates_B + 1), torch.where(away_B, days_B, absence_B)
+        return torch.stack([slates_B, visits_B + away_B, absence_B, day_B + days_B], dim=1)
+
+    def measure(self, state: State) -> Tensors:
+        """Return well-being, how narrow tastes are, and the taste for what is on offer."""
         return {
             "wellbeing": state["wellbeing"],
             "narrowness": state["taste"].square().sum(dim=1),
-            "retrieval/cosine": self.closeness(state),
             "retrieval/taste": self.posts.of_topic(state["taste"], self.source.rows(state["candidates"])).mean(dim=1),
         }
 
@@ -289,12 +269,9 @@ class Feed(TextDomain):
         numbers_B8 = torch.cat([state["progress"], 0.1 * torch.log1p(state["visit"])], dim=1)
         return torch.cat([padded_BF, state["recent"], state["valued"], numbers_B8], dim=1)
 
-    def neutral_response(self) -> Mapping[str, float]:
-        """Return the columns of a response; an answer of 3 says nothing."""
-        return {"click": 0.0, "reward": 0.0, "worth": 3.0}
-
-
-Feed.POLICIES = {"myopic_oracle": myopic_oracle, "hand_rule": hand_rule, "near_oracle": near_oracle}
+    def neutral_answers(self) -> Mapping[str, float]:
+        """Return the columns of a response beside click and reward; an answer of 3 says nothing."""
+        return {"worth": 3.0}
 
 
 class FeedMyopic(Feed):
@@ -305,14 +282,7 @@ class FeedMyopic(Feed):
         posts already shown are gone). An agent that plans ahead can gain nothing here.
 
     Anchors:
-        As for `Feed`; the near-oracle is the myopic oracle.
-
-        random          8.54 [8.39,  8.70]
-        cosine         10.93 [10.76, 11.11]
-        popularity      7.14 [7.02,  7.26]
-        hand_rule       9.88 [9.72, 10.05]
-        myopic_oracle  11.74 [11.59, 11.89]
-        near_oracle    11.74 [11.59, 11.89]
+        `ANCHORS`, measured as for `Feed`; the near-oracle is the myopic oracle.
 
         ``slatelab train --env slatelab/FeedMyopic-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 

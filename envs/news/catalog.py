@@ -81,22 +81,22 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> NewsCatalog:
     sections_N = np.concatenate(
         [np.repeat(np.arange(len(SECTIONS)), ARTICLES_A_SECTION), np.repeat(of_event, ARTICLES_AN_EVENT)]
     )
-    number = len(sections_N)
+    articles = len(sections_N)
     events_N = np.repeat(np.arange(-1, len(EVENTS)), [everyday] + [ARTICLES_AN_EVENT] * len(EVENTS))
     hours_N = np.concatenate([_everyday_hours(rng, everyday), *(_event_hours(rng, event) for event in EVENTS)])
     order_N = hours_N.argsort(kind="stable")
     sections_N, events_N, hours_N = sections_N[order_N], events_N[order_N], hours_N[order_N]
 
-    outlets_N = rng.integers(len(OUTLETS), size=number)
-    baits_N = rng.random(number) < np.array([share for _, share, _ in OUTLETS])[outlets_N]
-    teases_N = rng.random(number) < 0.3
-    depth_N = np.array([depth for _, _, depth in OUTLETS])[outlets_N] - 0.5 * baits_N + 0.8 * rng.normal(size=number)
-    tiers_N = np.digitize(depth_N + 0.4 * rng.normal(size=number), (-0.6, 0.6))
-    beside_N = rng.random(number) < NEIGHBOUR_SHARE
+    outlets_N = rng.integers(len(OUTLETS), size=articles)
+    baits_N = rng.random(articles) < np.array([share for _, share, _ in OUTLETS])[outlets_N]
+    teases_N = rng.random(articles) < 0.3
+    depth_N = np.array([depth for _, _, depth in OUTLETS])[outlets_N] - 0.5 * baits_N + 0.8 * rng.normal(size=articles)
+    tiers_N = np.digitize(depth_N + 0.4 * rng.normal(size=articles), (-0.6, 0.6))
+    beside_N = rng.random(articles) < NEIGHBOUR_SHARE
     headlines = _Headlines(rng)
-    titles, texts, strengths = [], [], np.zeros(number)
-    genres_NT = np.zeros((number, len(SECTIONS)), dtype=np.float32)
-    for row in range(number):
+    titles, texts, strengths = [], [], np.zeros(articles)
+    genres_NT = np.zeros((articles, len(SECTIONS)), dtype=np.float32)
+    for row in range(articles):
         section, event = SECTIONS[sections_N[row]], events_N[row]
         happening = EVENTS[event] if event >= 0 else None
         strengths[row], title = headlines.unused(
@@ -109,10 +109,10 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> NewsCatalog:
         titles.append(title)
         texts.append(f"{title}{mark} {second} {OUTLETS[outlets_N[row]][0]}, {' and '.join(names)}.")
 
-    reach_N = 1.2 * strengths + 0.4 * (events_N >= 0) + 0.7 * rng.normal(size=number)
+    reach_N = 1.2 * strengths + 0.4 * (events_N >= 0) + 0.7 * rng.normal(size=articles)
     return NewsCatalog(
         catalog=Catalog(
-            tuple(f"article-{row}" for row in range(number)),
+            tuple(f"article-{row}" for row in range(articles)),
             tuple(titles),
             tuple(texts),
             tuple(section_of),
@@ -136,12 +136,12 @@ def _pick(rng: np.random.Generator, words: tuple[str, ...]) -> str:
     return words[rng.integers(len(words))]
 
 
-def _everyday_hours(rng: np.random.Generator, number: int) -> NDArray[np.float64]:
+def _everyday_hours(rng: np.random.Generator, articles: int) -> NDArray[np.float64]:
     """Return hours of publication over the week, fewer at night."""
     hours_H = np.arange(WEEK)
     rate_H = 1.0 - 0.8 * np.cos(2 * np.pi * (hours_H - 2) / 24)
-    whole_N = rng.choice(hours_H, size=number, p=rate_H / rate_H.sum())
-    return whole_N + rng.random(number)
+    whole_N = rng.choice(hours_H, size=articles, p=rate_H / rate_H.sum())
+    return whole_N + rng.random(articles)
 
 
 def _event_hours(rng: np.random.Generator, event: Event) -> NDArray[np.float64]:
@@ -188,11 +188,11 @@ class _Headlines:
 def generate_personas(seed: int = CATALOGUE_SEED + 1) -> Personas:
     """Return the personas of all splits, in the order of `PERSONAS`."""
     rng = np.random.default_rng(seed)
-    number = sum(PERSONAS.values())
-    tastes_PT = rng.normal(scale=TASTE_SPREAD, size=(number, len(SECTIONS)))
-    lures_P = np.zeros(number)
+    personas = sum(PERSONAS.values())
+    tastes_PT = rng.normal(scale=TASTE_SPREAD, size=(personas, len(SECTIONS)))
+    lures_P = np.zeros(personas)
     texts: dict[str, None] = {}
-    while len(texts) < number:
+    while len(texts) < personas:
         told = rng.permutation(len(SECTIONS))[: len(TOLD_TASTES)]
         first, second, third = (_pick(rng, SECTIONS[section].lives) for section in told)
         lure, sayings = READERS[rng.integers(len(READERS))]

@@ -64,7 +64,7 @@ class NewsItems:
     def features(self, vectors_BKD: Tensor, clock_B: Tensor, items_BK: Tensor) -> Tensor:
         """Return text features, f, sqrt(1 - f²), b and sqrt(1 - b²) of articles at an hour, (B, K, D + 4).
 
-        Freshness f and burst b are told in pairs of unit length, so that all rows are of one length (the root of 3)
+        Freshness f and burst b are shown in pairs of unit length, so that all rows are of one length (the root of 3)
         and the baseline `cosine`, for which a profile is zero there, ranks by the text alone.
         """
         fresh_BK, burst_BK = self.timing(clock_B, items_BK)

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from envs.candidates import CandidateSource, forget_when_exhausted
-from envs.interface import mask_out
 from envs.news.items import NewsItems
 from envs.news.settings import NewsSettings
 from envs.simulator import State
@@ -16,7 +15,7 @@ class NewsOffer:
     Articles stand in the order of their publication, so that what is published and not too old is a window of ids.
 
     Args:
-        settings: the greatest age.
+        settings: the greatest age, and how time goes on.
         items: the articles.
         source: of candidates, among all articles.
     """
@@ -24,6 +23,7 @@ class NewsOffer:
     def __init__(self, settings: NewsSettings, items: NewsItems, source: CandidateSource) -> None:
         self.source = source
         self._max_age, self._hours_N = settings.max_age, items.hours
+        self._hours_per_slate = settings.minutes_per_slate / 60
         self._all_N = torch.arange(len(items.hours), device=items.hours.device)
 
     def window(self, state: State) -> tuple[Tensor, Tensor]:
@@ -45,10 +45,6 @@ class NewsOffer:
             return state["seen"] | (self._all_N < first_B1) | (self._all_N >= end_B1)
         return state["seen"].gather(1, items_BK) | (items_BK < first_B1) | (items_BK >= end_B1)
 
-    def open_alone(self, scores_BM: Tensor, state: State) -> Tensor:
-        """Return the candidates' scores (B, M), -inf where the whole catalogue has what is not on offer."""
-        return mask_out(scores_BM, self.closed(state, None)) if self.source.whole else scores_BM
-
     def candidates(self, state: State, noise: Tensor) -> Tensor:
         """Return the articles on offer to each user, (B, M) int64; of the whole catalogue every one of the week."""
         if self.source.whole:
@@ -59,15 +55,23 @@ class NewsOffer:
             noise = first_B1 + noise % (end_B1 - first_B1)
         return self.source.offer(state["profile"], self.closed(state, None), noise)
 
-    def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor, clock_B: Tensor) -> State:
-        """Return ``seen`` and ``shown`` after a slate, at the new hour.
+    def fresh(self, number: int) -> State:
+        """Return ``seen`` and ``shown`` of sessions that begin; ``clock`` comes with the users."""
+        return {
+            "seen": self.source.fresh(number)["seen"],
+            "shown": torch.zeros(number, dtype=torch.int64, device=self._all_N.device),
+        }
+
+    def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor) -> State:
+        """Return ``seen``, ``shown`` and ``clock`` after a slate; the clock moves on.
 
         An article that was not on offer stays unseen: it may be yet to come. Who has fewer unseen published articles
         than M is offered all of them again.
         """
+        clock_B = state["clock"] + self._hours_per_slate
         seen_BK = state["seen"].gather(1, items_BK) | ~self.closed(state, items_BK)
         shown_B = state["shown"] + (~empty_BK).sum(dim=1)
         unseen_B = torch.searchsorted(self._hours_N, clock_B, right=True) - shown_B
         least = self.source.least_unseen
         seen_BN, _ = forget_when_exhausted(state["seen"].scatter(1, items_BK, seen_BK), unseen_B, least)
-        return {"seen": seen_BN, "shown": shown_B.masked_fill(unseen_B < least, 0)}
+        return {"seen": seen_BN, "shown": shown_B.masked_fill(unseen_B < least, 0), "clock": clock_B}

@@ -1,4 +1,4 @@
-"""Reference policies of `slatelab/News-v0`: myopic oracle, hand rule, near-oracle."""
+"""Reference policies of `slatelab/News-v0`, beside the myopic oracle: near-oracle, hand rule."""
 
 from typing import Protocol
 
@@ -7,7 +7,6 @@ from torch import Tensor
 
 from envs.candidates import CandidateSource, inner_products
 from envs.news.items import NewsItems
-from envs.news.offer import NewsOffer
 from envs.news.settings import NewsSettings
 from envs.simulator import State
 from envs.slates import optimal_slate, top_k
@@ -19,7 +18,6 @@ class NewsInside(Protocol):
     settings: NewsSettings
     source: CandidateSource
     items: NewsItems
-    offer: NewsOffer
 
     def offered(self, state: State) -> Tensor:
         """Return the true click logits of the candidates, (B, M)."""
@@ -30,14 +28,15 @@ class NewsInside(Protocol):
     def trust_change(self, trust: Tensor, satisfaction: Tensor) -> Tensor:
         """Return what an article read adds to trust, in the common shape of the arguments."""
 
+    def reward(self, state: State, items_BK: Tensor | None) -> Tensor | float:
+        """Return what a click on articles pays, (B, K) or (B, N), or one number for all."""
+
+    def open_alone(self, scores_BM: Tensor, state: State) -> Tensor:
+        """Return scores of the candidates, -inf where one cannot be clicked."""
+
 
 TRUST_PRICE = 3.0
 """Clicks that a unit of trust is worth to the near-oracle for each slate left; flat from 2 to 4 on validation users."""
-
-
-def myopic_oracle(simulator: NewsInside, state: State) -> Tensor:
-    """Show the K articles with the highest true click logit: the most expected clicks of this slate."""
-    return top_k(simulator.offered(state), simulator.settings.slate_size)
 
 
 def near_oracle(simulator: NewsInside, state: State) -> Tensor:
@@ -50,13 +49,14 @@ def near_oracle(simulator: NewsInside, state: State) -> Tensor:
     settings, trust_B = simulator.settings, state["trust"]
     change_BM = simulator.trust_change(trust_B.unsqueeze(1), simulator.satisfaction(state, state["candidates"]))
     left_B = state["patience"].clamp(min=0) * torch.exp(settings.trust_effect * (trust_B - settings.trust))
-    values_BM = 1 + TRUST_PRICE * left_B.unsqueeze(1) * change_BM
+    rows_BM = simulator.source.rows(state["candidates"])
+    values_BM = simulator.reward(state, rows_BM) + TRUST_PRICE * left_B.unsqueeze(1) * change_BM
     no_click_B = torch.full_like(trust_B, settings.no_click_logit)
     # Finite where an article cannot be clicked: a weight of 0 would make it as good as showing nothing, and better
     # than what disappoints.
     slate_BK, _ = optimal_slate(
         simulator.offered(state).clamp(min=-20).exp(),
-        simulator.offer.open_alone(values_BM, state).clamp(min=-1e12),
+        simulator.open_alone(values_BM, state).clamp(min=-1e12),
         no_click_B.exp(),
         torch.zeros_like(no_click_B),
         settings.slate_size,
@@ -81,7 +81,7 @@ def hand_rule(simulator: NewsInside, state: State) -> Tensor:
         + burst * burst_BM
         - loudness * items.loud[candidates_BM]
     )
-    return top_k(simulator.offer.open_alone(scores_BM, state), simulator.settings.slate_size)
+    return top_k(simulator.open_alone(scores_BM, state), simulator.settings.slate_size)
 
 
 HAND_WEIGHTS = (3.0, 2.0, 10.0, 2.0, 1.5, 4.0)

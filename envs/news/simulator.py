@@ -12,17 +12,15 @@ from encoders.errors import UsageError
 from envs.candidates import inner_products
 from envs.features import TextFeatures
 from envs.fingerprints import fingerprint
-from envs.interface import Metric, Policy, Tensors, mask_out, repeats
+from envs.interface import Metric, Policy, Tensors
 from envs.news.catalog import WEEK, generate_catalog, generate_personas
 from envs.news.items import NUM_TIMES, NewsItems, NewsUsers
 from envs.news.offer import NewsOffer
-from envs.news.policies import hand_rule, myopic_oracle, near_oracle
+from envs.news.policies import hand_rule, near_oracle
 from envs.news.settings import NewsMyopicSettings, NewsSettings
-from envs.simulator import Anchor, Outcome, Split, State
-from envs.text_domain import TextDomain
-
-NUM_NUMBERS = 9
-"""Numbers of ``user`` behind the profile and the traces."""
+from envs.simulator import Anchor, Split, State
+from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
+from envs.traces import Trace
 
 
 class News(TextDomain):
@@ -42,8 +40,9 @@ class News(TextDomain):
     Observation:
         ``user`` (3 D + 13): the profile and four zeros, so that it lies in the space of the candidates; the decayed
         mean of the clicked text vectors (0.8 a step); their mean weighted by the log of the reading time over 2 minutes
-        (0.95 a step); steps / 50; decayed clicks (0.8 and 0.95 a step); decayed log reading time (0.8 and 0.95 a step)
-        and its negative part (0.95 a step); sine and cosine of the hour of the day; hours / 168 of the week.
+        (0.95 a step); six traces: ``slates`` / 50, decayed clicks, ``recent_clicks`` (0.8 a step) and ``clicks``
+        (0.95), decayed log reading time, ``recent_reading`` (0.8) and ``reading`` (0.95), and its negative part,
+        ``bad_reading`` (0.95); sine and cosine of the hour of the day; hours / 168 of the week.
         ``candidates`` (M, D + 4): text features; freshness f and sqrt(1 - f²); burst b and sqrt(1 - b²).
         ``popularity`` (M) standardised reach; ``candidate_ids`` (M). ``response`` (K, 3): click, reward, minutes read;
         ``slate_items`` (K, D + 4), at the hour of that slate. Taste, trust, fatigue and patience are hidden.
@@ -81,15 +80,8 @@ class News(TextDomain):
         The fields of `NewsSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated with these
-        policies on validation users, before any agent was trained. See `envs.news.policies`.
-
-        random         10.69 [10.54, 10.84]
-        cosine         12.83 [12.66, 13.01]
-        popularity      7.06 [6.97, 7.15]
-        myopic_oracle  11.77 [11.62, 11.91]
-        hand_rule      14.81 [14.60, 15.01]
-        near_oracle    19.72 [19.48, 19.98]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated
+        with these policies on validation users, before any agent was trained. See `envs.news.policies`.
 
         ``slatelab train --env slatelab/News-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 
@@ -104,8 +96,7 @@ class News(TextDomain):
         Metric("minutes", "minutes", "higher", "time spent on the article; 0 for none"),
         Metric("clickbait", "[0, 1]", "lower", "clickbait of the article clicked; 0 for none"),
         Metric("freshness", "[0, 1]", "higher", "mean freshness of the slate"),
-        Metric("repeats", "slots", "lower", "empty slots: repeated in the slate, seen before, or not on offer"),
-        Metric("retrieval/cosine", "cosine", "neither", "mean cosine of the candidates with the profile"),
+        *OFFER_METRICS,
         Metric("retrieval/freshness", "[0, 1]", "higher", "mean freshness of the candidates"),
     )
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
@@ -122,9 +113,18 @@ class News(TextDomain):
         "near_oracle": near_oracle,
     }
 
+    TRACES: ClassVar[tuple[Trace, ...]] = (
+        Trace("slates", 1.0, 0.02),
+        Trace("recent_clicks", 0.8, 0.2, of="clicks"),
+        Trace("clicks", 0.95, 0.05),
+        Trace("recent_reading", 0.8, 0.2, of="reading"),
+        Trace("reading", 0.95, 0.05),
+        Trace("bad_reading", 0.95, 0.05),
+    )
     STATIC_ITEMS = False
 
     settings: NewsSettings
+    offer: NewsOffer
 
     def __init__(self, settings: NewsSettings, device: str = "auto") -> None:
         news = generate_catalog()
@@ -135,7 +135,6 @@ class News(TextDomain):
         self.users = NewsUsers(personas, texts, settings, self.device)
         self.fingerprint = fingerprint(news.catalog.fingerprint, personas.texts, texts.fingerprint)
         self.set_items(self.items.vectors, self.items.vectors, self.items.popularity)
-        self.num_user_features = 3 * settings.num_features + NUM_TIMES + NUM_NUMBERS
         self.offer = NewsOffer(settings, self.items, self.source)
         published, needed = int((news.hours <= settings.first_hour).sum()), self.source.least_unseen
         if published < needed:
@@ -143,38 +142,22 @@ class News(TextDomain):
                 f"{published} articles are published by first_hour {settings.first_hour}, but {needed} have to be on "
                 "offer; let sessions start later or offer fewer candidates"
             )
-        # Of steps, clicks, reading times and bad reading times. Made once: to make them in a step waits for a GPU.
-        self._keep = torch.tensor([1.0, 0.8, 0.95, 0.8, 0.95, 0.95], device=self.device)
-        self._gain = torch.tensor([0.02, 0.2, 0.05, 0.2, 0.05, 0.05], device=self.device)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the personas of a split, and the hour at which each session starts."""
         return self.users.draw(number, split, generator)
 
-    def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the choice, the error of the reading time and the exploration candidates."""
-        device = self.device
+    def begin(self, users: Tensors, noise: Tensors) -> State:
+        """Begin with no fatigue, the trust that users come with, full patience."""
+        settings, zeros = self.settings, torch.zeros(len(users["clock"]), 1, device=self.device)
         return {
-            "choice": torch.rand((number, 1), generator=generator, device=device),
-            "minutes": torch.randn(number, generator=generator, device=device),
-            "candidates": self.source.noise(number, generator),
-        }
-
-    def start(self, users: Tensors, noise: Tensors) -> State:
-        """Begin a session: nothing shown, no fatigue, the trust that users come with, full patience."""
-        settings, number, device = self.settings, len(users["clock"]), self.device
-        zeros = torch.zeros(number, 1, device=device)
-        state = self.fresh(users) | {
             "trust": zeros[:, 0] + settings.trust,
             "patience": zeros[:, 0] + settings.patience,
             "fatigue": torch.zeros_like(users["taste"]),
-            "shown": torch.zeros(number, dtype=torch.int64, device=device),
             "recent": torch.zeros_like(users["profile"]),
             "valued": torch.zeros_like(users["profile"]),
-            "progress": zeros.repeat(1, len(self._keep)),
             "slate_clock": users["clock"],
         }
-        return state | {"candidates": self.offer.candidates(state, noise["candidates"])}
 
     def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
         """Return the click logit of articles, (B, K); of the whole catalogue (B, N) for None."""
@@ -191,14 +174,6 @@ class News(TextDomain):
             + settings.trust_weight * (trust_B1 - settings.trust)
         )
 
-    def offered(self, state: State) -> Tensor:
-        """Return the `appeal` of the candidates, (B, M); the logit of an article that cannot be clicked is -inf."""
-        return self.offer.open_alone(self.appeal(state, self.source.rows(state["candidates"])), state)
-
-    def best_items(self, state: State) -> Tensor:
-        """Return the article of the catalogue, of those that may be shown, of the highest click logit, (B,) int64."""
-        return mask_out(self.appeal(state, None), self.offer.closed(state, None)).argmax(dim=1)
-
     def satisfaction(self, state: State, items_BK: Tensor) -> Tensor:
         """Return the satisfaction with articles once they are read, (B, K) in [-1, 1]."""
         settings, items = self.settings, self.items
@@ -213,70 +188,56 @@ class News(TextDomain):
         gain = self.settings.trust_gain * (1 - trust) * satisfaction.clamp(min=0)
         return gain + self.settings.trust_loss * trust * satisfaction.clamp(max=0)
 
-    def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
-        """Let every user click one article of the slate or none, read, and stay or leave; the clock moves on."""
-        settings = self.settings
-        items_BK = state["candidates"].gather(1, slate_BK)
-        empty_BK = repeats(slate_BK) | self.offer.closed(state, items_BK)
-        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
-        click_B = clicks_BK.any(dim=1).float()
-        item_B1 = items_BK.gather(1, clicks_BK.byte().argmax(dim=1, keepdim=True))
-        item_B = item_B1[:, 0]
+    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
+        """Draw the error of the reading time."""
+        return {"minutes": torch.randn(number, generator=generator, device=self.device)}
 
-        satisfaction_B = click_B * self.satisfaction(state, item_B1)[:, 0]
+    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
+        """Let users read, and stay or leave."""
+        settings, click_B, item_B = self.settings, chosen.click, chosen.item.squeeze(1)
+        satisfaction_B = click_B * self.satisfaction(state, chosen.item)[:, 0]
         minutes_B = click_B * settings.reading_minutes * torch.exp(satisfaction_B + 0.3 * noise["minutes"])
+        # Of no click the logarithm of 0, times 0: hence the floor.
+        verdict_B = click_B * (minutes_B / settings.reading_minutes).clamp(min=0.05).log()
         recovery_B = settings.trust_recovery * (settings.trust - state["trust"]).clamp(min=0)
         trust_B = state["trust"] + self.trust_change(state["trust"], satisfaction_B) + recovery_B
         patience_B = state["patience"] - torch.exp(-settings.trust_effect * (trust_B - settings.trust))
-        answer_B3 = torch.stack([click_B, click_B, minutes_B], dim=1)
-        response_BK3 = clicks_BK.unsqueeze(2) * answer_B3.unsqueeze(1)
-        advanced = state | self._advance(state, item_B, click_B, minutes_B)
-        clock_B = state["clock"] + settings.minutes_per_slate / 60
-        advanced |= self.offer.remember(state, items_BK, empty_BK, clock_B)
-        advanced |= {
+        moved = {
+            **self._moved(state, item_B, click_B, verdict_B),
             "trust": trust_B,
             "patience": patience_B,
-            "clock": clock_B,
-            "slate": items_BK,
             "slate_clock": state["clock"],
-            "response": response_BK3,
         }
-        advanced["candidates"] = self.offer.candidates(advanced, noise["candidates"])
-        metrics = {
-            "satisfaction": satisfaction_B,
-            "minutes": minutes_B,
-            "clickbait": click_B * self.items.clickbait[item_B],
-            "freshness": self.items.timing(state["clock"], items_BK)[0].mean(dim=1),
-            "repeats": empty_BK.sum(dim=1).float(),
-            **self._metrics(advanced),
-        }
-        return advanced, Outcome(response=response_BK3, reward=click_B, left=patience_B <= 0, metrics=metrics)
+        return Reaction(
+            moved=moved,
+            answers={"minutes": minutes_B},
+            events={"reading": verdict_B, "bad_reading": verdict_B.clamp(max=0)},
+            left=patience_B <= 0,
+            metrics={
+                "satisfaction": satisfaction_B,
+                "minutes": minutes_B,
+                "clickbait": click_B * self.items.clickbait[item_B],
+                "freshness": self.items.timing(state["clock"], chosen.items)[0].mean(dim=1),
+            },
+        )
 
-    def _advance(self, state: State, item_B: Tensor, click_B: Tensor, minutes_B: Tensor) -> State:
-        """Move what depends on the clicked article: fatigue, profile and the traces of the session."""
+    def _moved(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor) -> State:
+        """Move what depends on the clicked article: fatigue, profile and the vectors of the session."""
         settings, items = self.settings, self.items
         decay, drift, click_B1 = settings.fatigue_decay, settings.profile_drift, click_B.unsqueeze(1)
-        # Of no click the logarithm of 0, times 0: hence the floor.
-        verdict_B = click_B * (minutes_B / settings.reading_minutes).clamp(min=0.05).log()
-        verdict_B1 = verdict_B.unsqueeze(1)
         vector_BD = click_B1 * items.vectors[item_B]
         profile_BD = (1 - drift * click_B1) * state["profile"] + drift * vector_BD
-        step = [torch.ones_like(click_B1), click_B1, click_B1, verdict_B1, verdict_B1, verdict_B1.clamp(max=0)]
         return {
             "fatigue": decay * state["fatigue"] + (1 - decay) * click_B1 * items.sections[item_B],
             "profile": normalize(profile_BD, dim=1),
             "recent": 0.8 * state["recent"] + 0.2 * vector_BD,
-            "valued": 0.95 * state["valued"] + 0.05 * verdict_B1 * vector_BD,
-            "progress": self._keep * state["progress"] + self._gain * torch.cat(step, dim=1),
+            "valued": 0.95 * state["valued"] + 0.05 * verdict_B.unsqueeze(1) * vector_BD,
         }
 
-    def _metrics(self, state: State) -> Tensors:
+    def measure(self, state: State) -> Tensors:
+        """Return trust, and the freshness of what is on offer."""
         fresh_BM, _ = self.items.timing(state["clock"], self.source.rows(state["candidates"]))
-        return {
-            "trust": state["trust"],
-            "retrieval/cosine": self.closeness(state),
-            "retrieval/freshness": fresh_BM.mean(dim=1),
-        }
+        return {"trust": state["trust"], "retrieval/freshness": fresh_BM.mean(dim=1)}
 
     def user_features(self, state: State) -> Tensor:
         """Return profile, traces and clock, (B, 3 D + 13); tastes, trust and patience stay hidden."""
@@ -292,11 +253,6 @@ class News(TextDomain):
         ]
         return torch.cat(user, dim=1)
 
-    @property
-    def num_item_features(self) -> int:
-        """F, with those that change with the hour."""
-        return self.vectors.shape[1] + NUM_TIMES
-
     def candidate_features(self, state: State) -> Tensor:
         """Return what is observed of the candidates at this hour, (B, M, F)."""
         return self.items.features(super().candidate_features(state), state["clock"], state["candidates"])
@@ -306,9 +262,9 @@ class News(TextDomain):
         slate_BK = state["slate"].clamp(min=0)
         return self.items.features(super().shown_features(state), state["slate_clock"], slate_BK)
 
-    def neutral_response(self) -> Mapping[str, float]:
-        """Return the columns of a response; the minutes of satisfaction 0 say nothing."""
-        return {"click": 0.0, "reward": 0.0, "minutes": self.settings.reading_minutes}
+    def neutral_answers(self) -> Mapping[str, float]:
+        """Return the columns of a response beside click and reward; the minutes of satisfaction 0 say nothing."""
+        return {"minutes": self.settings.reading_minutes}
 
 
 class NewsMyopic(News):
@@ -322,14 +278,7 @@ class NewsMyopic(News):
         nothing here; one that loses pays for its planning.
 
     Anchors:
-        As for `News`; the near-oracle is the myopic oracle.
-
-        random          8.74 [8.62, 8.87]
-        cosine         11.61 [11.47, 11.74]
-        popularity     10.91 [10.77, 11.05]
-        myopic_oracle  16.20 [16.08, 16.32]
-        hand_rule       9.94 [9.82, 10.06]
-        near_oracle    16.20 [16.08, 16.32]
+        `ANCHORS`, measured as for `News`; the near-oracle is the myopic oracle.
 
         ``slatelab train --env slatelab/NewsMyopic-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 

@@ -89,15 +89,15 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> ShopCatalog:
     Dearer products are somewhat better; discounts and big words go with hype, long guarantees with quality.
     """
     rng = np.random.default_rng(seed)
-    number = len(CATEGORIES) * ITEMS_A_CATEGORY
+    products = len(CATEGORIES) * ITEMS_A_CATEGORY
     categories_N = np.repeat(np.arange(len(CATEGORIES)), ITEMS_A_CATEGORY)
-    styles_N = rng.integers(len(STYLES), size=number)
-    quality_N, hype_N = rng.normal(size=(2, number))
-    dear_N = 0.5 * quality_N + 0.85 * rng.normal(size=number)
-    discounted_N = rng.random(number) < 1 / (1 + np.exp(1.0 - 2.0 * hype_N))
-    words_N = np.digitize(hype_N + 0.5 * rng.normal(size=number), (-0.5, 0.5))
-    guarantees_N = np.digitize(quality_N + 0.7 * rng.normal(size=number), (-0.8, 0.2, 1.2))
-    sales_N = 0.6 * hype_N + 0.2 * quality_N - 0.4 * dear_N + 0.7 * rng.normal(size=number)
+    styles_N = rng.integers(len(STYLES), size=products)
+    quality_N, hype_N = rng.normal(size=(2, products))
+    dear_N = 0.5 * quality_N + 0.85 * rng.normal(size=products)
+    discounted_N = rng.random(products) < 1 / (1 + np.exp(1.0 - 2.0 * hype_N))
+    words_N = np.digitize(hype_N + 0.5 * rng.normal(size=products), (-0.5, 0.5))
+    guarantees_N = np.digitize(quality_N + 0.7 * rng.normal(size=products), (-0.8, 0.2, 1.2))
+    sales_N = 0.6 * hype_N + 0.2 * quality_N - 0.4 * dear_N + 0.7 * rng.normal(size=products)
     medians_N = np.array([category.price for category in CATEGORIES])[categories_N]
     prices_N = np.round(medians_N * np.exp(0.4 * dear_N))
     ranks_CI = dear_N.reshape(len(CATEGORIES), -1).argsort(axis=1).argsort(axis=1)
@@ -112,7 +112,7 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> ShopCatalog:
     plurals = tuple(category.plural for category in CATEGORIES)
     genres_NC = np.eye(len(CATEGORIES), dtype=np.float32)[categories_N]
     return ShopCatalog(
-        catalog=Catalog(tuple(f"product-{item}" for item in range(number)), titles, texts, plurals, genres_NC),
+        catalog=Catalog(tuple(f"product-{item}" for item in range(products)), titles, texts, plurals, genres_NC),
         categories=categories_N,
         styles=styles_N,
         prices=prices_N.astype(np.float32),
@@ -141,10 +141,10 @@ def _text(
     noun: str,
     price: float,
     category: Category,
-    told: tuple[int, int, int, bool],
+    hints: tuple[int, int, int, bool],
 ) -> str:
-    """Describe a product; ``told`` are its style, how big its words are (0 to 2), its guarantee and its discount."""
-    style, words, guarantee, discounted = told
+    """Describe a product; ``hints`` are its style, how big its words are (0 to 2), its guarantee and its discount."""
+    style, words, guarantee, discounted = hints
     one, other = rng.choice(len(category.features), size=2, replace=False)
     promises = (HONEST, NEUTRAL, OVERPROMISING)[words]
     sentences = [
@@ -161,9 +161,9 @@ def _text(
 def generate_personas(seed: int = CATALOGUE_SEED + 1) -> Personas:
     """Return the personas of all splits, train first; no two tell the same."""
     rng = np.random.default_rng(seed)
-    number = sum(PERSONAS.values())
+    personas = sum(PERSONAS.values())
     told: dict[str, _Planted] = {}
-    while len(told) < number:
+    while len(told) < personas:
         text, planted = _persona(rng)
         told.setdefault(text, planted)
     needs, interests, tastes, sensitivity = zip(*told.values(), strict=True)

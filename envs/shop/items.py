@@ -23,7 +23,7 @@ class ShopItems:
     features: Tensor
     """(N, D + 4) float32: the text features; cosine and sine of a quarter turn times dearness; full price, discounted.
 
-    Price and discount are told in pairs of constant length, so that all rows are of one length (the root of 3) and the
+    Price and discount are shown in pairs of constant length, so that all rows are of one length (the root of 3) and the
     baseline `cosine`, for which a profile is zero there, ranks by the text alone.
     """
 
@@ -39,8 +39,8 @@ class ShopItems:
         self.dearness, self.discounted = put(shop.dearness), put(shop.discounted)
         self.follows = put(follow_up())
         turn_N = self.dearness * (torch.pi / 2)
-        told_N4 = torch.stack([turn_N.cos(), turn_N.sin(), 1 - self.discounted, self.discounted], dim=1)
-        self.features = torch.cat([vectors_ND, told_N4], dim=1)
+        marks_N4 = torch.stack([turn_N.cos(), turn_N.sin(), 1 - self.discounted, self.discounted], dim=1)
+        self.features = torch.cat([vectors_ND, marks_N4], dim=1)
         self.beside = normalize(self.follows @ (self.genres.T @ vectors_ND), dim=1)
         """(C, D) unit mean text features of what goes with each category."""
 

@@ -1,4 +1,4 @@
-"""Reference policies of `slatelab/Shop-v0`: myopic oracle, near-oracle, hand rule."""
+"""Reference policies of `slatelab/Shop-v0`, beside the myopic oracle: near-oracle, hand rule."""
 
 from typing import Protocol
 
@@ -28,14 +28,15 @@ class ShopInside(Protocol):
     def return_chance(self, satisfaction: Tensor) -> Tensor:
         """Return the chance that a product is sent back, in the shape of the satisfaction with it."""
 
+    def reward(self, state: State, items_BK: Tensor | None) -> Tensor | float:
+        """Return what a purchase pays at once, (B, K) or (B, N), or one number for all."""
+
+    def open_alone(self, scores_BM: Tensor, state: State) -> Tensor:
+        """Return scores of the candidates, -inf where one cannot be bought."""
+
 
 SATISFACTION_PRICE = 3.0
 """Purchases that a unit of satisfaction is worth to the near-oracle; flat between 2 and 6 on validation users."""
-
-
-def myopic_oracle(simulator: ShopInside, state: State) -> Tensor:
-    """Show the K products with the highest true purchase logit: the most expected purchases from this slate."""
-    return top_k(simulator.offered(state), simulator.settings.slate_size)
 
 
 def near_oracle(simulator: ShopInside, state: State) -> Tensor:
@@ -44,16 +45,20 @@ def near_oracle(simulator: ShopInside, state: State) -> Tensor:
     Equation:
         max over A of sum_i P(i | A) (1 - r_i + c z_i), with r_i the chance of a return, by Dinkelbach.
     """
-    settings, source, seen_BN = simulator.settings, simulator.source, state["seen"]
+    settings, rows_BM = simulator.settings, simulator.source.rows(state["candidates"])
     satisfaction_BM = simulator.satisfaction(state, state["candidates"])
     price = SATISFACTION_PRICE if settings.trust_effect else 0.0
-    values_BM = 1 - settings.return_cost * simulator.return_chance(satisfaction_BM) + price * satisfaction_BM
+    values_BM = (
+        simulator.reward(state, rows_BM)
+        - settings.return_cost * simulator.return_chance(satisfaction_BM)
+        + price * satisfaction_BM
+    )
     no_click_B = torch.full_like(state["trust"], settings.no_click_logit)
     # Finite where a product cannot be bought: a weight of 0 would make it as good as showing nothing, and better than
     # what disappoints.
     slate_BK, _ = optimal_slate(
         simulator.offered(state).clamp(min=-20).exp(),
-        source.unseen(values_BM, seen_BN).clamp(min=-1e12),
+        simulator.open_alone(values_BM, state).clamp(min=-1e12),
         no_click_B.exp(),
         torch.zeros_like(no_click_B),
         settings.slate_size,
@@ -66,7 +71,7 @@ def hand_rule(simulator: ShopInside, state: State) -> Tensor:
 
     All of it is observed. The weights are the best of thirty settings on 400 validation users.
     """
-    products, source, candidates_BM = simulator.products, simulator.source, state["candidates"]
-    closeness_BM = inner_products(state["profile"], products.vectors, source.rows(candidates_BM))
-    told_BM = (1.5 * products.dearness - products.discounted)[candidates_BM]
-    return top_k(source.unseen(3 * closeness_BM + told_BM, state["seen"]), simulator.settings.slate_size)
+    products, candidates_BM = simulator.products, state["candidates"]
+    closeness_BM = inner_products(state["profile"], products.vectors, simulator.source.rows(candidates_BM))
+    price_BM = (1.5 * products.dearness - products.discounted)[candidates_BM]
+    return top_k(simulator.open_alone(3 * closeness_BM + price_BM, state), simulator.settings.slate_size)

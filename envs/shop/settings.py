@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 from encoders.errors import UsageError
 from envs.candidates import SourceName
-from envs.text_domain import TextDomainSettings
+from envs.text_settings import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)

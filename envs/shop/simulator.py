@@ -10,15 +10,16 @@ from torch.nn.functional import embedding_bag, normalize, pad
 from envs.candidates import inner_products
 from envs.features import TextFeatures
 from envs.fingerprints import fingerprint
-from envs.interface import Metric, Policy, Tensors, repeats
+from envs.interface import Metric, Policy, Tensors
 from envs.shop.catalog import generate_catalog, generate_personas
 from envs.shop.items import ShopItems, ShopUsers, by_kind
 from envs.shop.needs import NeedEvents, moved_needs
 from envs.shop.orders import deliver, order
-from envs.shop.policies import hand_rule, myopic_oracle, near_oracle
+from envs.shop.policies import hand_rule, near_oracle
 from envs.shop.settings import ShopMyopicSettings, ShopSettings
-from envs.simulator import Anchor, Outcome, Split, State
-from envs.text_domain import TextDomain
+from envs.simulator import Anchor, Split, State
+from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
+from envs.traces import Trace
 
 
 class Shop(TextDomain):
@@ -43,8 +44,9 @@ class Shop(TextDomain):
     Observation:
         ``user`` (3 D + 15): the profile (D and four zeros); the decayed sum of the bought products' text features
         (0.95 a step); the decayed sum of the delivered products' features times the verdict told, (stars - 3) / 2
-        (0.95 a step); and seven numbers: steps / 50, decayed purchases (0.8 a step), whether a product was delivered
-        in this step, the verdict on it (0 for none), decayed verdicts (0.8 and 0.95 a step), decayed returns (0.95).
+        (0.95 a step); and seven traces: ``slates`` / 50, decayed ``purchases`` (0.8 a step), whether a product ``came``
+        in this step, the ``verdict`` on it (0 for none), decayed verdicts, ``recent_verdicts`` (0.8) and ``verdicts``
+        (0.95), decayed ``returns`` (0.95).
         ``candidates`` (M, D + 4): text features; price as cosine and sine of a quarter turn times dearness, the rank
         of the price in the category from 0 to 1; full price, discounted (one of them 1). ``popularity`` (M)
         standardised sales; ``candidate_ids`` (M). ``response`` (K, 2): click, which is a purchase, and its reward;
@@ -84,15 +86,8 @@ class Shop(TextDomain):
         The fields of `ShopSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated with these
-        policies on validation users, before any agent was trained.
-
-        random          5.25 [5.15, 5.35]
-        cosine          5.50 [5.39, 5.61]
-        popularity      4.57 [4.47, 4.66]
-        hand_rule       6.85 [6.72, 6.98]
-        myopic_oracle   6.14 [6.04, 6.25]
-        near_oracle    15.63 [15.39, 15.86]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split; the dynamics were calibrated
+        with these policies on validation users, before any agent was trained.
 
         ``slatelab train --env slatelab/Shop-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 
@@ -107,8 +102,7 @@ class Shop(TextDomain):
         Metric("returns", "products", "lower", "products returned"),
         Metric("need", "need", "neither", "open needs, summed over the categories"),
         Metric("dearness", "0 to 1", "neither", "rank in its category of the price of what was bought; 0 for nothing"),
-        Metric("repeats", "slots", "lower", "empty slots: repeated in the slate, or seen before"),
-        Metric("retrieval/cosine", "cosine", "neither", "mean cosine of the candidates with the profile"),
+        *OFFER_METRICS,
         Metric("retrieval/need", "need", "higher", "mean need of the user for the candidates"),
     )
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
@@ -125,6 +119,16 @@ class Shop(TextDomain):
         "near_oracle": near_oracle,
     }
 
+    TRACES: ClassVar[tuple[Trace, ...]] = (
+        Trace("slates", 1.0, 0.02),
+        Trace("purchases", 0.8, 0.2, of="clicks"),
+        Trace("came", 0.0, 1.0),
+        Trace("verdict", 0.0, 1.0),
+        Trace("recent_verdicts", 0.8, 0.2, of="verdict"),
+        Trace("verdicts", 0.95, 0.05, of="verdict"),
+        Trace("returns", 0.95, 0.05),
+    )
+
     settings: ShopSettings
 
     def __init__(self, settings: ShopSettings, device: str = "auto") -> None:
@@ -136,43 +140,24 @@ class Shop(TextDomain):
         self.users = ShopUsers(personas, features, self.device)
         self.fingerprint = fingerprint(shop.catalog.fingerprint, personas.texts, features.fingerprint)
         self.set_items(self.products.vectors, self.products.features, self.products.popularity)
-        self.num_user_features = 2 * self.products.features.shape[1] + settings.num_features + 7
-        # Of the entries of progress. Made once: to make them in a step waits for a GPU.
-        self._keep = torch.tensor([1.0, 0.8, 0.0, 0.0, 0.8, 0.95, 0.95], device=self.device)
-        self._gain = torch.tensor([0.02, 0.2, 1.0, 1.0, 0.2, 0.05, 0.05], device=self.device)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users around the personas of a split."""
         return self.users.draw(number, split, generator, self.settings.perturbation)
 
-    def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the choice, whether it will be sent back, the error of the stars, new needs, exploration candidates."""
-        device = self.device
-        return {
-            "choice": torch.rand((number, 1), generator=generator, device=device),
-            "return": torch.rand(number, generator=generator, device=device),
-            "stars": torch.randn(number, generator=generator, device=device),
-            "need": torch.rand((number, 2), generator=generator, device=device),
-            "candidates": self.source.noise(number, generator),
-        }
-
-    def start(self, users: Tensors, noise: Tensors) -> State:
-        """Begin a session: nothing seen, ordered or owned, no trust or distrust, full patience."""
-        settings, products, device = self.settings, self.products, self.device
-        number = len(users["need"])
+    def begin(self, users: Tensors, noise: Tensors) -> State:
+        """Begin with nothing ordered or owned, no trust or distrust, full patience."""
+        settings, products, device, number = self.settings, self.products, self.device, len(users["need"])
         zeros = torch.zeros(number, 1, device=device)
-        state = self.fresh(users) | {
+        return {
             "owned": torch.zeros_like(users["need"]),
             "trust": zeros[:, 0],
             "patience": zeros[:, 0] + settings.patience,
             "ordered": torch.full((number, settings.delivery), -1, device=device),
             "failed": zeros.repeat(1, settings.delivery),
-            "unseen": torch.full((number,), len(products.vectors), device=device),
             "bought": zeros.repeat(1, products.vectors.shape[1]),
             "verdicts": zeros.repeat(1, products.features.shape[1]),
-            "progress": zeros.repeat(1, 7),
         }
-        return state | {"candidates": self.source.offer(state["profile"], state["seen"], noise["candidates"])}
 
     def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
         """Return the purchase logit of items, (B, K); of the whole catalogue (B, N) for None."""
@@ -204,47 +189,47 @@ class Shop(TextDomain):
             return torch.zeros_like(satisfaction)
         return torch.sigmoid(self.settings.return_slope * (self.settings.return_threshold - satisfaction))
 
-    def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
-        """Let every user buy one product of the slate or none, receive what was ordered, and stay or leave."""
-        settings = self.settings
-        items_BK = state["candidates"].gather(1, slate_BK)
-        empty_BK = repeats(slate_BK) | state["seen"].gather(1, items_BK)
-        clicks_BK = self.clicks(self.appeal(state, items_BK), empty_BK, noise["choice"])
-        bought_B = clicks_BK.any(dim=1).float()
-        item_B = items_BK.gather(1, clicks_BK.byte().argmax(dim=1, keepdim=True))[:, 0]
-        response_BK2 = clicks_BK.float().unsqueeze(2).repeat(1, 1, 2)
+    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
+        """Draw whether what is bought will be sent back, the error of the stars, and new needs."""
+        device = self.device
+        return {
+            "return": torch.rand(number, generator=generator, device=device),
+            "stars": torch.randn(number, generator=generator, device=device),
+            "need": torch.rand((number, 2), generator=generator, device=device),
+        }
 
+    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
+        """Order what is bought, receive what was ordered, and stay or leave."""
+        settings, bought_B, item_B = self.settings, chosen.click, chosen.item.squeeze(1)
         came_B = state["ordered"][:, 0].clamp(min=0)
         satisfaction_B2 = self.satisfaction(state, torch.stack([came_B, item_B], dim=1))
         parcel = {"item": came_B} | deliver(state, satisfaction_B2[:, 0], noise["stars"])
         fails_B = noise["return"] < self.return_chance(satisfaction_B2[:, 1])
-        advanced = state | order(state, item_B, bought_B, fails_B)
-        advanced |= self._needs(state, parcel, item_B, bought_B, noise["need"])
-        advanced |= self._traces(state, parcel, items_BK, item_B, bought_B)
-        moved_B = (1 - settings.trust_decay) * parcel["came"]
-        trust_B = state["trust"] + moved_B * (parcel["satisfaction"] - state["trust"])
+        orders = order(state, item_B, bought_B, fails_B)
+        kept_B = (1 - settings.trust_decay) * parcel["came"]
+        trust_B = state["trust"] + kept_B * (parcel["satisfaction"] - state["trust"])
         patience_B = state["patience"] - torch.exp(-settings.trust_effect * trust_B)
         left_B = patience_B <= 0
         # Who leaves still sends back what fails them, so that nothing is sold for good by ending the session.
-        returned_B = parcel["returned"] + left_B * advanced["failed"].sum(dim=1)
-
-        advanced |= self.source.remember(state, items_BK, empty_BK)
-        advanced |= {
+        returned_B = parcel["returned"] + left_B * orders["failed"].sum(dim=1)
+        moved = {
+            **orders,
+            **self._needs(state, parcel, item_B, bought_B, noise["need"]),
+            **self._vectors(state, parcel, chosen.items, item_B, bought_B),
             "trust": trust_B,
             "patience": patience_B,
-            "slate": items_BK,
-            "response": response_BK2,
-            "candidates": self.source.offer(advanced["profile"], advanced["seen"], noise["candidates"]),
         }
-        metrics = {
-            "satisfaction": parcel["satisfaction"],
-            "returns": returned_B,
-            "dearness": self.products.dearness[item_B] * bought_B,
-            "repeats": empty_BK.sum(dim=1).float(),
-            **self._metrics(advanced),
-        }
-        reward_B = bought_B - settings.return_cost * returned_B
-        return advanced, Outcome(response=response_BK2, reward=reward_B, left=left_B, metrics=metrics)
+        return Reaction(
+            moved=moved,
+            events={"came": parcel["came"], "verdict": parcel["verdict"], "returns": parcel["returned"]},
+            extra_reward=-settings.return_cost * returned_B,
+            left=left_B,
+            metrics={
+                "satisfaction": parcel["satisfaction"],
+                "returns": returned_B,
+                "dearness": self.products.dearness[item_B] * bought_B,
+            },
+        )
 
     def _needs(self, state: State, parcel: Tensors, item_B: Tensor, bought_B: Tensor, uniform_B2: Tensor) -> Tensors:
         products = self.products
@@ -256,29 +241,26 @@ class Shop(TextDomain):
         )
         return moved_needs(state, events, uniform_B2, self.settings)
 
-    def _traces(self, state: State, parcel: Tensors, items_BK: Tensor, item_B: Tensor, bought_B: Tensor) -> Tensors:
-        """Move what is observed: the profile and the traces of the session."""
+    def _vectors(self, state: State, parcel: Tensors, items_BK: Tensor, item_B: Tensor, bought_B: Tensor) -> Tensors:
+        """Move the profile and the vectors of the session."""
         settings, products = self.settings, self.products
         bought_B1, verdict_B1 = bought_B.unsqueeze(1), parcel["verdict"].unsqueeze(1)
         vector_BD = bought_B1 * products.vectors[item_B]
         beside_BD = bought_B1 * products.beside[products.categories[item_B]]
         refused_BD = (1 - bought_B1) * embedding_bag(items_BK, products.vectors, mode="mean")
         turn_BD = settings.profile_turn * (beside_BD - vector_BD) - settings.profile_tiring * refused_BD
-        told = ("came", "verdict", "verdict", "verdict", "returned")
-        step_B7 = torch.stack([torch.ones_like(bought_B), bought_B, *(parcel[name] for name in told)], dim=1)
         return {
             "profile": normalize(state["profile"] + turn_BD, dim=1),
             "bought": 0.95 * state["bought"] + 0.05 * vector_BD,
             "verdicts": 0.95 * state["verdicts"] + 0.05 * verdict_B1 * products.features[parcel["item"]],
-            "progress": self._keep * state["progress"] + self._gain * step_B7,
         }
 
-    def _metrics(self, state: State) -> Tensors:
+    def measure(self, state: State) -> Tensors:
+        """Return trust, open needs, and the need for what is on offer."""
         need_BM = by_kind(state["need"], self.products.categories, self.source.rows(state["candidates"]))
         return {
             "trust": state["trust"],
             "need": state["need"].sum(dim=1),
-            "retrieval/cosine": self.closeness(state),
             "retrieval/need": need_BM.mean(dim=1),
         }
 
@@ -286,10 +268,6 @@ class Shop(TextDomain):
         """Return profile and traces, (B, 3 D + 15); needs, tastes, budget and trust stay hidden."""
         profile_BF = pad(state["profile"], (0, self.features.shape[1] - self.vectors.shape[1]))
         return torch.cat([profile_BF, state["bought"], state["verdicts"], state["progress"]], dim=1)
-
-    def neutral_response(self) -> Mapping[str, float]:
-        """Return the columns of a response."""
-        return {"click": 0.0, "reward": 0.0}
 
 
 class ShopMyopic(Shop):
@@ -301,14 +279,7 @@ class ShopMyopic(Shop):
         that plans ahead can gain nothing here; one that loses pays for its planning.
 
     Anchors:
-        As for `Shop`; the near-oracle is the myopic oracle.
-
-        random          8.36 [8.24, 8.47]
-        cosine         18.50 [18.38, 18.61]
-        popularity     10.89 [10.78, 11.01]
-        hand_rule      15.43 [15.29, 15.58]
-        myopic_oracle  19.47 [19.37, 19.56]
-        near_oracle    19.47 [19.37, 19.56]
+        `ANCHORS`, measured as for `Shop`; the near-oracle is the myopic oracle.
 
         ``slatelab train --env slatelab/ShopMyopic-v0 --agent random --steps 0 --eval-users 2000`` measures them.
 

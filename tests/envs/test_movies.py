@@ -59,7 +59,7 @@ def test_the_click_logit_is_the_documented_sum(movies: Movies) -> None:
     state, films = _user(movies, affinity=-1.5), movies.films
     state["satiation"] = torch.zeros_like(state["satiation"]).index_fill(1, torch.tensor([4]), 0.5)
     items = torch.tensor([[0, 7, 100]])
-    logits, affinity, satiation = movies.reaction(state, items)
+    logits, affinity, satiation = movies.opinion(state, items).values()
     torch.testing.assert_close(affinity, torch.full((1, 3), -1.5))
     torch.testing.assert_close(satiation, 0.5 * films.genres[items[0], 4].unsqueeze(0))
     for column, item in enumerate(items[0].tolist()):
@@ -163,7 +163,7 @@ def test_metrics_of_retrieval_are_means_over_the_next_candidates(movies: Movies)
     state, outcome = movies.step(env.state, random_slate(8, 30, 5, env.generator), movies.step_noise(8, env.generator))
     vectors = movies.observe(state)["candidates"]
     cosine = torch.einsum("bd,bmd->bm", state["profile"], vectors).mean(dim=1)
-    _, affinity, _ = movies.reaction(state, state["candidates"])
+    affinity = movies.opinion(state, state["candidates"])["affinity"]
     torch.testing.assert_close(outcome.metrics["retrieval/cosine"], cosine)
     torch.testing.assert_close(outcome.metrics["retrieval/affinity"], affinity.mean(dim=1))
 

@@ -164,7 +164,7 @@ def test_without_genres_nobody_is_satiated(tmp_path: Path) -> None:
     for slate_BK in slates(env, 10):
         env.step(slate_BK)
     assert env.state is not None
-    assert not simulator.reaction(env.state, env.state["candidates"])[2].any()
+    assert not simulator.opinion(env.state, env.state["candidates"])["satiation"].any()
 
 
 def _write_implicit(folder: Path) -> None:

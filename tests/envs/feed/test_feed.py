@@ -59,7 +59,7 @@ def _user(simulator: Feed) -> State:
 
 def _noise(simulator: Feed, choice: float, **drawn: float) -> dict[str, Tensor]:
     noise = simulator.step_noise(1, torch.Generator().manual_seed(0))
-    plain = {"told": 0.0, "comeback": 0.0, "absence": 0.0, "energy": 0.5} | drawn
+    plain = {"answer": 0.0, "comeback": 0.0, "absence": 0.0, "energy": 0.5} | drawn
     return noise | {"choice": torch.tensor([[choice]])} | {name: torch.tensor([x]) for name, x in plain.items()}
 
 
@@ -201,7 +201,7 @@ def test_feeling_follows_what_is_planted(feed: Feed, planted: str) -> None:
     strength = float(getattr(feed.posts, planted)[item])
     felt = math.tanh(1.4 * strength if planted == "nourishment" else -0.8 * strength)
     state = _offer(_user(feed), item) | {"wellbeing": torch.tensor([0.5])}
-    after, outcome = feed.step(state, SLATE, _noise(feed, FIRST, told=1.0))
+    after, outcome = feed.step(state, SLATE, _noise(feed, FIRST, answer=1.0))
     assert after["wellbeing"].item() == pytest.approx(0.45 + 0.1 * felt, abs=1e-5)
     worth = min(max(round(3 + 2 * felt + 0.7), 1), 5)
     assert outcome.response[0].tolist() == [[1, 1, worth], *[[0, 0, 0]] * 4]
@@ -212,7 +212,7 @@ def test_without_engagement_well_being_falls_and_nothing_else_moves(feed: Feed) 
     state = _user(feed)
     state["satiation"] = torch.full_like(state["satiation"], 0.1)
     state["weariness"] = torch.full_like(state["weariness"], 0.1)
-    after, outcome = feed.step(state, SLATE, _noise(feed, NEVER, told=2.0))
+    after, outcome = feed.step(state, SLATE, _noise(feed, NEVER, answer=2.0))
     assert outcome.reward.tolist() == [0]
     assert not outcome.response.any()
     assert after["wellbeing"].item() == pytest.approx(-0.03)
@@ -224,9 +224,9 @@ def test_without_engagement_well_being_falls_and_nothing_else_moves(feed: Feed) 
     torch.testing.assert_close(after["progress"], torch.tensor([[0.02, 0, 0, 0]]))
 
 
-@pytest.mark.parametrize(("told", "worth"), [(-9.0, 1), (9.0, 5)])
-def test_answers_stay_on_the_scale(feed: Feed, told: float, worth: int) -> None:
-    _, outcome = feed.step(_user(feed), SLATE, _noise(feed, FIRST, told=told))
+@pytest.mark.parametrize(("answer", "worth"), [(-9.0, 1), (9.0, 5)])
+def test_answers_stay_on_the_scale(feed: Feed, answer: float, worth: int) -> None:
+    _, outcome = feed.step(_user(feed), SLATE, _noise(feed, FIRST, answer=answer))
     assert outcome.response[0, 0].tolist() == [1, 1, worth]
 
 
