@@ -12,7 +12,7 @@ from torch import Tensor
 
 from encoders.errors import UsageError
 from envs.interface import Metric, Observation, Policy, Spec, Tensors
-from envs.simulator import Anchor, Outcome, Retrieves, Simulator, Split, State
+from envs.simulator import Anchor, Outcome, Retrieves, ShowsSlates, Simulator, Split, State
 
 PRESENT, NO_CLICK, ANSWERS = 0, 1, 2
 """Columns of an event: 1 where there was one, 1 where nothing was clicked, then the R columns of the response."""
@@ -59,6 +59,7 @@ class WithHistory:
             raise UsageError("this environment shows a history already; it cannot be given a second one")
         self.simulator, self.length = simulator, length
         self._neutral_R = torch.tensor(simulator.spec.neutral_response, device=simulator.device)
+        self._kernel = simulator if isinstance(simulator, ShowsSlates) else None
         if isinstance(simulator, Retrieves):
             # Some versions of Python look for the methods of such a protocol in the object alone.
             self.best_items = simulator.best_items
@@ -97,12 +98,15 @@ class WithHistory:
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Show a slate to every user, and remember what it brought."""
         following, outcome = self.simulator.step(state, slate_BK, noise)
-        items_BKD = self.simulator.observe(following)["slate_items"]
-        event_B1F = event(outcome.response, items_BKD, self._neutral_R).unsqueeze(1)
+        event_B1F = event(outcome.response, self._slate_items(following), self._neutral_R).unsqueeze(1)
         rows_BLF = state[ROWS]
         totals_B1F = rows_BLF[:, :1] + event_B1F
         newest = [event_B1F, rows_BLF[:, 1:-1]] if self.length else []
         return {**following, ROWS: torch.cat([totals_B1F, *newest], dim=1)}, outcome
+
+    def _slate_items(self, state: State) -> Tensor:
+        """Return what is observed of the last slate; a whole observation is built for it only where it has to be."""
+        return self.simulator.observe(state)["slate_items"] if self._kernel is None else self._kernel.slate_items(state)
 
     def observe(self, state: State) -> Observation:
         """Return what an agent may see of a state, with the history."""

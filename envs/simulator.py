@@ -110,6 +110,14 @@ class Retrieves(Protocol):
         """Return the item of the whole catalogue, among those that may be shown, that is likeliest clicked, (B,)."""
 
 
+@runtime_checkable
+class ShowsSlates(Protocol):
+    """A simulator that can say what was observed of the last slate alone; a history asks it at every step."""
+
+    def slate_items(self, state: State) -> Tensor:
+        """Return ``slate_items`` of the observation, (B, K, D)."""
+
+
 def fingerprint_of(simulator: Simulator) -> str:
     """Return the fingerprint of what a simulator's settings only name, such as a folder of data or an encoder.
 

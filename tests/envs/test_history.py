@@ -114,6 +114,24 @@ def test_the_budget_of_interest_evolution_is_linear_in_the_totals(kernel: Callab
     assert plenty_B.sum() > 10
 
 
+@pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)
+def test_a_step_with_a_history_builds_no_observation_and_remembers_the_same(
+    env_id: str, kernel: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = kernel(envs.ENVIRONMENTS[env_id])
+    simulator, generator = WithHistory(plain, 2), torch.Generator().manual_seed(0)
+    state = simulator.start(plain.sample_users(6, "train", generator), plain.start_noise(6, generator))
+    offered, slots = plain.spec.num_candidates, plain.spec.slate_size
+    for _ in range(4):
+        slate_BK, noise = random_slate(6, offered, slots, generator), plain.step_noise(6, generator)
+        with monkeypatch.context() as patch:
+            patch.setattr(plain, "observe", lambda state: pytest.fail("an observation was built"))
+            state, outcome = simulator.step(state, slate_BK, noise)
+        items_BKD = plain.observe(state)["slate_items"]
+        newest = event(outcome.response, items_BKD, torch.tensor(plain.spec.neutral_response))
+        assert torch.equal(simulator.observe(state)["history"][:, 1], newest)
+
+
 # Sessions that end
 
 
