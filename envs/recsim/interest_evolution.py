@@ -13,14 +13,14 @@ from torch.nn.functional import pad
 
 from envs.choice import CHOICE_MODELS, sample_choice
 from envs.interface import Metric, Observation, Policy, Spec, Tensors
+from envs.recsim.evolution_policies import best_at_rate, hand_rule, myopic_oracle, near_oracle
 from envs.recsim.interest_settings import InterestEvolutionSettings
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
-from envs.slates import optimal_slate, top_k
 from envs.tensors import blanked, repeats_if_any
 
 
-class _Numbers(NamedTuple):
-    """Numbers of the equations as tensors: of a Python number each operation would make one first."""
+class _Constants(NamedTuple):
+    """Constants of the equations as tensors: of a Python number each operation would make one first."""
 
     zero: Tensor
     half: Tensor
@@ -34,11 +34,11 @@ class _Numbers(NamedTuple):
     no_click_mass: Tensor
 
 
-def _numbers(settings: InterestEvolutionSettings, device: torch.device) -> _Numbers:
+def _constants(settings: InterestEvolutionSettings, device: torch.device) -> _Constants:
     deviation = settings.quality_deviation * math.sqrt(2)
     rates = settings.bonus, settings.no_click_penalty, settings.interest_step, deviation, float(settings.no_click_mass)
     constants = 0.0, 0.5, 1.0, -1.0, settings.num_topics
-    return _Numbers(*(torch.tensor(number, device=device) for number in (*constants, *rates)))
+    return _Constants(*(torch.tensor(constant, device=device) for constant in (*constants, *rates)))
 
 
 class InterestEvolution:
@@ -80,13 +80,8 @@ class InterestEvolution:
         The fields of `InterestEvolutionSettings`. ``choice_model`` may be any that clicks at most one slot.
 
     Anchors:
-        Mean return with its 95 % interval over 10,000 users of the test split; the baseline cosine is
+        `ANCHORS`: mean return with its 95 % interval over 10,000 users of the test split; the baseline cosine is
         the myopic oracle.
-
-        random         160.63 [160.38, 160.86]
-        myopic_oracle  168.25 [167.82, 168.68]
-        hand_rule      265.08 [264.34, 265.74]
-        near_oracle    281.17 [280.21, 282.09]
 
         ``slatelab train --env slatelab/InterestEvolution-v0 --agent random --steps 0 --eval-users 10000``
         measures them.
@@ -107,7 +102,11 @@ class InterestEvolution:
         Anchor("hand_rule", 265.08, 264.34, 265.74),
         Anchor("near_oracle", 281.17, 280.21, 282.09),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "near_oracle": near_oracle,
+    }
 
     def __init__(self, settings: InterestEvolutionSettings, device: str = "auto") -> None:
         self.settings = settings
@@ -128,7 +127,7 @@ class InterestEvolution:
         self._slots = torch.arange(settings.slate_size + 1, device=self.device).clamp(max=settings.slate_size - 1)
         self._shares = torch.arange(settings.num_topics + 1, device=self.device) / settings.num_topics
         self._shares[-1] = 0
-        self._numbers = _numbers(settings, self.device)
+        self._constants = _constants(settings, self.device)
         self._titles = np.array([f"topic {topic}" for topic in range(settings.num_topics)], dtype=object)
         self._chances = CHOICE_MODELS[settings.choice_model].chances
 
@@ -162,28 +161,28 @@ class InterestEvolution:
 
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user watch one video of the slate or none, and change."""
-        settings, numbers = self.settings, self._numbers
+        settings, constants = self.settings, self._constants
         topics_BK, empty_BK = state["topics"].gather(1, slate_BK), repeats_if_any(slate_BK)
         interest_BK = state["interests"].gather(1, topics_BK)
         quality_BK = self.quality(topics_BK, state["ranks"].gather(1, slate_BK))
-        no_click_B = numbers.no_click_mass.expand_as(state["budget"])
+        no_click_B = constants.no_click_mass.expand_as(state["budget"])
         chances_BC = self._chances(interest_BK, no_click_B, empty_BK, settings.choice)
         choice_B = sample_choice(chances_BC, noise["choice"])
         click_B, slot_B1 = self._clicked.take(choice_B), self._slots.take(choice_B).unsqueeze(1)
 
         minutes_B = state["budget"].clamp(0, settings.document_length) * click_B
         quality_B = quality_BK.gather(1, slot_B1).squeeze(1) * click_B
-        watched_cost_B = minutes_B * (numbers.one - numbers.bonus * quality_B)
+        watched_cost_B = minutes_B * (constants.one - constants.bonus * quality_B)
         # A click is 0 or 1, and chooses between the two.
-        budget_B = state["budget"] - torch.lerp(numbers.no_click_penalty, watched_cost_B, click_B)
+        budget_B = state["budget"] - torch.lerp(constants.no_click_penalty, watched_cost_B, click_B)
         interest_B1 = self._moved(interest_BK.gather(1, slot_B1), click_B.unsqueeze(1), noise["direction"])
 
-        shown_BK = blanked(topics_BK, empty_BK, numbers.topics)
+        shown_BK = blanked(topics_BK, empty_BK, constants.topics)
         response_BK5 = self._answers.index_select(0, choice_B)
         _, reward_BK, watched_BK, seen_BK, share_BK = response_BK5.unbind(2)
         reward_BK.mul_(minutes_B.unsqueeze(1))
         watched_BK.copy_(reward_BK)
-        blanked(quality_BK, empty_BK, numbers.zero, out=seen_BK)
+        blanked(quality_BK, empty_BK, constants.zero, out=seen_BK)
         torch.take(self._shares, shown_BK, out=share_BK)
         advanced = {
             "interests": state["interests"].scatter(1, topics_BK.gather(1, slot_B1), interest_B1),
@@ -194,13 +193,13 @@ class InterestEvolution:
         }
         repeats_B = torch.zeros_like(budget_B) if empty_BK is None else empty_BK.float() @ self._ones
         metrics = {"quality": quality_B, "budget": budget_B, "repeats": repeats_B}
-        left_B = budget_B <= numbers.zero
+        left_B = budget_B <= constants.zero
         return advanced, Outcome(response=response_BK5, reward=minutes_B, left=left_B, metrics=metrics)
 
     def quality(self, topics: Tensor, ranks: Tensor) -> Tensor:
         """Return the quality of videos by topic and rank in [0, 1) among the videos of the topic, in their shape."""
-        centred = torch.add(self._numbers.minus_one, ranks, alpha=2).clamp(-LAST_RANK, LAST_RANK)
-        return self.mean_quality.take(topics) + self._numbers.deviation * centred.erfinv()
+        centred = torch.add(self._constants.minus_one, ranks, alpha=2).clamp(-LAST_RANK, LAST_RANK)
+        return self.mean_quality.take(topics) + self._constants.deviation * centred.erfinv()
 
     @cached_property
     def watch_rate(self) -> float:
@@ -214,21 +213,21 @@ class InterestEvolution:
         low, high = 0.0, 8.0
         for _ in range(12):
             rate = (low + high) / 2
-            _, excess_B = _planned(self, interests_BD, topics_BM, rate)
+            _, excess_B = best_at_rate(self, interests_BD, topics_BM, rate)
             low, high = (rate, high) if excess_B.mean() > 0 else (low, rate)
         return (low + high) / 2
 
     def _moved(self, interest_B1: Tensor, click_B1: Tensor, direction_B1: Tensor) -> Tensor:
         """Return the interest in the chosen topic after the step, (B, 1)."""
-        numbers = self._numbers
-        size_B1 = numbers.interest_step * (numbers.one - interest_B1.abs()) * (numbers.one - interest_B1)
+        constants = self._constants
+        size_B1 = constants.interest_step * (constants.one - interest_B1.abs()) * (constants.one - interest_B1)
         # Below zero, that is up, with probability (interest + 1) / 2.
-        down_B1 = direction_B1 - torch.add(numbers.half, interest_B1, alpha=0.5)
+        down_B1 = direction_B1 - torch.add(constants.half, interest_B1, alpha=0.5)
         return (interest_B1 - torch.copysign(size_B1 * click_B1, down_B1)).clamp(-1, 1)
 
     def _offer(self, uniform_BM: Tensor) -> Tensors:
         """Make a video of each uniform number: its whole part is the topic, the rest its rank in quality."""
-        videos_BM = uniform_BM * self._numbers.topics
+        videos_BM = uniform_BM * self._constants.topics
         return {"topics": videos_BM.long(), "ranks": videos_BM.frac()}
 
     def observe(self, state: State) -> Observation:
@@ -237,11 +236,15 @@ class InterestEvolution:
             "user": state["interests"],
             "candidates": torch.embedding(self._topics, state["topics"]),
             "response": state["response"],
-            "slate_items": torch.embedding(self._topics, state["shown"]),
+            "slate_items": self.slate_items(state),
         }
         if self.settings.observe_budget:
             observation["budget"] = state["budget"].unsqueeze(1) / self.settings.time_budget
         return observation
+
+    def slate_items(self, state: State) -> Tensor:
+        """Return the topics shown, one-hot, (B, K, D); zeros in an empty slot."""
+        return torch.embedding(self._topics, state["shown"])
 
     @cached_property
     def spec(self) -> Spec:
@@ -280,45 +283,3 @@ LAST_RANK = 1 - 2.0**-20
 
 RATE_SAMPLES = 4096
 """Users and offers over which the best rate is found."""
-
-
-def myopic_oracle(simulator: InterestEvolution, state: State) -> Tensor:
-    """Show the K topics the user likes most: the most expected minutes of this slate."""
-    return top_k(state["interests"].gather(1, state["topics"]), simulator.settings.slate_size)
-
-
-def hand_rule(simulator: InterestEvolution, state: State) -> Tensor:
-    """Show the K topics of the highest mean quality, which anyone can learn from the responses."""
-    return top_k(simulator.mean_quality[state["topics"]], simulator.settings.slate_size)
-
-
-def near_oracle(simulator: InterestEvolution, state: State) -> Tensor:
-    """Show the slate that earns most beyond the rate at which minutes are watched in the long run; sees no quality.
-
-    Equation:
-        max over A of sum_i p_i (w - rho c_i) - p_0 rho 0.5, with w = 4 and c_i = w (1 - 0.9 / 3.4 mean_i): by renewal
-        reward a budget b is worth rho b, with rho the highest ratio of minutes watched to budget spent.
-    """
-    slate_BK, _ = _planned(simulator, state["interests"], state["topics"], simulator.watch_rate)
-    return slate_BK
-
-
-def _planned(
-    simulator: InterestEvolution, interests_BD: Tensor, topics_BM: Tensor, rate: float
-) -> tuple[Tensor, Tensor]:
-    """Return the best slates at a rate, and by how much they beat it, (B,) minutes."""
-    settings = simulator.settings
-    scores_BM, no_click_B = interests_BD.gather(1, topics_BM), torch.full_like(interests_BD[:, 0], 1.0)
-    # Cascades have no such weights; for them these are an approximation.
-    if settings.choice_model in ("multinomial_logit", "exponential_cascade"):
-        weights_BM, no_click_B = scores_BM.exp(), no_click_B * math.exp(settings.no_click_mass)
-    else:
-        weights_BM = (scores_BM - settings.choice.min_score).clamp(min=0)
-        no_click_B = no_click_B * (settings.no_click_mass - settings.choice.min_score)
-    cost_BM = settings.document_length * (1 - settings.bonus * simulator.mean_quality[topics_BM])
-    lost_B = torch.full_like(no_click_B, -rate * settings.no_click_penalty)
-    values_BM = settings.document_length - rate * cost_BM
-    return optimal_slate(weights_BM, values_BM, no_click_B, lost_B, settings.slate_size)
-
-
-InterestEvolution.POLICIES = {"myopic_oracle": myopic_oracle, "hand_rule": hand_rule, "near_oracle": near_oracle}

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from envs.choice import CHOICE_MODELS
-from envs.interface import Policy, Tensors, mask_out, repeats
-from envs.recsim.interest_exploration import InterestExploration, myopic_oracle
+from envs.interface import Policy, Tensors, repeats
+from envs.recsim.exploration_hard_policies import explorer, hand_rule, myopic_bayes
+from envs.recsim.exploration_policies import myopic_oracle
+from envs.recsim.interest_exploration import InterestExploration
 from envs.recsim.interest_settings import InterestExplorationHardSettings
 from envs.simulator import Anchor, Outcome, State
-from envs.slates import top_k
 
 RAREST = 1e-30
 """Least chance of an answer; one that no type would give leaves the belief as it is instead of breaking it."""
@@ -52,15 +53,8 @@ class InterestExplorationHard(InterestExploration):
         The fields of `InterestExplorationHardSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 10,000 users of the test split. The best myopic play from observables
-        loses 26 % to the near-oracle; without privilege the explorer loses 1 %, the hand rule 8 %.
-
-        random         42.35 [42.25, 42.45]
-        myopic_bayes   53.52 [53.38, 53.67]
-        hand_rule      66.57 [66.45, 66.68]
-        explorer       71.21 [71.12, 71.30]
-        myopic_oracle  72.17 [72.08, 72.26]
-        near_oracle    72.17 [72.08, 72.26]
+        `ANCHORS`: mean return with its 95 % interval over 10,000 users of the test split. The best myopic play from
+        observables loses 26 % to the near-oracle; without privilege the explorer loses 1 %, the hand rule 8 %.
 
         ``slatelab train --env slatelab/InterestExplorationHard-v0 --agent random --steps 0 --eval-users 10000``
         measures them.
@@ -78,6 +72,14 @@ class InterestExplorationHard(InterestExploration):
         Anchor("myopic_oracle", 72.17, 72.08, 72.26),
         Anchor("near_oracle", 72.17, 72.08, 72.26),
     )
+
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "myopic_bayes": myopic_bayes,
+        "hand_rule": hand_rule,
+        "explorer": explorer,
+        "near_oracle": myopic_oracle,
+    }
 
     def __init__(self, settings: InterestExplorationHardSettings, device: str = "auto") -> None:
         super().__init__(settings, device)
@@ -120,74 +122,3 @@ class InterestExplorationHard(InterestExploration):
         answer_BA = torch.cat([clicks_BK, none], dim=1)
         log_chances_TBA = self.answers(state, slate_BK.unsqueeze(1))[:, :, 0].clamp(min=RAREST).log()
         return (log_chances_TBA * answer_BA).sum(dim=2).T
-
-
-def planned(simulator: InterestExplorationHard, state: State, price_B1: Tensor) -> Tensor:
-    """Return the slates of the most expected clicks plus a price for what they tell of the user's type.
-
-    Equation:
-        max over A of E[clicks | A] + price (H(answer | A) - E[H(answer | A, type)]), under the belief; the second
-        term is the mutual information of answer and type, in nats. Slots are filled from the top, each with the best
-        addition, and then each is chosen once more, given all the others.
-    """
-    slots: list[Tensor] = []
-    for slot in [*range(simulator.settings.slate_size)] * 2:
-        slots[slot : slot + 1] = [_best_addition(simulator, state, price_B1, slots[:slot], slots[slot + 1 :])]
-    return torch.cat(slots, dim=1)
-
-
-def _best_addition(
-    simulator: InterestExplorationHard, state: State, price_B1: Tensor, above: list[Tensor], below: list[Tensor]
-) -> Tensor:
-    """Return the best position (B, 1) between the slots above and below it, each (B, 1)."""
-    belief_BT, offered = state["log_belief"].exp(), simulator.settings.num_candidates
-    every_BM1 = torch.arange(offered, device=simulator.device).repeat(len(belief_BT), 1).unsqueeze(2)
-    parts = [
-        *(slot_B1.unsqueeze(1).expand(-1, offered, -1) for slot_B1 in above),
-        every_BM1,
-        *(slot_B1.unsqueeze(1).expand(-1, offered, -1) for slot_B1 in below),
-    ]
-    answers_TBMA = simulator.answers(state, torch.cat(parts, dim=2))
-    expected_BMA = torch.einsum("bt,tbma->bma", belief_BT, answers_TBMA)
-    known_BM = torch.einsum("bt,tbm->bm", belief_BT, torch.special.entr(answers_TBMA).sum(dim=3))
-    information_BM = torch.special.entr(expected_BMA).sum(dim=2) - known_BM
-    value_BM = expected_BMA[:, :, : len(parts)].sum(dim=2) + price_B1 * information_BM
-    taken_BM = torch.zeros_like(value_BM, dtype=torch.bool)
-    for slot_B1 in above + below:
-        taken_BM = taken_BM.scatter(1, slot_B1, True)
-    return mask_out(value_BM, taken_BM).argmax(dim=1, keepdim=True)
-
-
-def myopic_bayes(simulator: InterestExplorationHard, state: State) -> Tensor:
-    """Show the slate of the most expected clicks under the belief: the best myopic play from what is observed."""
-    return planned(simulator, state, torch.zeros_like(state["steps"]))
-
-
-def explorer(simulator: InterestExplorationHard, state: State) -> Tensor:
-    """Show the slate of the most expected clicks plus what it tells of the type, worth less toward the end.
-
-    It sees what agents see and knows the model, but not the user.
-    """
-    return planned(simulator, state, INFORMATION_PRICE * (1 - state["steps"] / simulator.time_limit))
-
-
-def hand_rule(simulator: InterestExplorationHard, state: State) -> Tensor:
-    """Show the topics of the highest click rate in this session, each counted as clicked once in one view at first.
-
-    It needs neither the model nor the types. Quality decides between topics not shown yet.
-    """
-    rate_BD = (state["clicked"][:, :-1] + 1) / (state["seen"] + 1)
-    return top_k(rate_BD.gather(1, state["topics"]) + 0.01 * state["quality"], simulator.settings.slate_size)
-
-
-INFORMATION_PRICE = 1.0
-"""Clicks that a nat of information is worth to the explorer at first."""
-
-POLICIES: Mapping[str, Policy] = {
-    "myopic_oracle": myopic_oracle,
-    "myopic_bayes": myopic_bayes,
-    "hand_rule": hand_rule,
-    "explorer": explorer,
-    "near_oracle": myopic_oracle,
-}
-InterestExplorationHard.POLICIES = POLICIES

@@ -1,7 +1,6 @@
 """Clickbait against satisfaction: `slatelab/LongTermSatisfaction-v0`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -10,53 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.errors import UsageError
 from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
-from envs.simulator import Anchor, Outcome, Split, State, check_sizes, resolve_device
-from envs.slates import top_k
+from envs.recsim.satisfaction_policies import hand_rule, interpolate, myopic_oracle, near_oracle
+from envs.recsim.satisfaction_settings import LongTermSatisfactionSettings
+from envs.simulator import Anchor, Outcome, Split, State, resolve_device
+from envs.traces import Trace, Traces
 
 BINS = 10
 """Items of the catalogue: clickbait scores to one decimal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LongTermSatisfactionSettings:
-    """Settings of `slatelab/LongTermSatisfaction-v0`."""
-
-    num_candidates: int = 10
-    """M, documents offered at each step, drawn anew."""
-    slate_size: int = 1
-    """K, documents shown at each step; the user consumes the first."""
-    time_budget: int = 60
-    """Slates after which the user leaves."""
-    time_limit: int = 1000
-    """Slates after which a session is truncated."""
-    memory_discount: float = 0.7
-    """beta, share of the net positive exposure that stays after a step."""
-    sensitivity: float = 0.01
-    """s, slope of satisfaction in the net positive exposure."""
-    innovation_deviation: float = 0.05
-    """eta, standard deviation of the noise of net positive exposure."""
-    choc_mean: float = 5.0
-    """mu_c, log engagement with pure clickbait at full satisfaction."""
-    choc_deviation: float = 1.0
-    """sigma_c, standard deviation of log engagement with pure clickbait."""
-    kale_mean: float = 4.0
-    """mu_k, log engagement with what is no clickbait, at full satisfaction."""
-    kale_deviation: float = 1.0
-    """sigma_k, standard deviation of log engagement with what is no clickbait."""
-
-    def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
-        check_sizes(self.slate_size, self.num_candidates, self.num_candidates)
-        for name in ("time_budget", "time_limit"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; make it 1 or more")
-        if not 0 <= self.memory_discount < 1:
-            raise UsageError(f"memory_discount is {self.memory_discount}; make it 0 or more and less than 1")
-        for name in ("innovation_deviation", "choc_deviation", "kale_deviation"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name} is {getattr(self, name)}; make it finite and not negative")
 
 
 class LongTermSatisfaction:
@@ -73,9 +33,10 @@ class LongTermSatisfaction:
         ``user`` sums it up. All splits have the same distribution of users.
 
     Observation:
-        ``user`` (4): decayed mean of the clickbait consumed (0.8 a step), decayed means of log engagement / 5 (0.8 and
-        0.95 a step), steps / 60. ``candidates`` (M, 1): clickbait scores. ``response`` (K, 2): click, reward.
-        ``slate_items`` (K, 1). NPE and satisfaction are hidden. Documents have no ids.
+        ``user`` (4): decayed mean of the ``clickbait`` consumed (0.8 a step), decayed means of log engagement / 5,
+        ``recent_engagement`` (0.8) and ``engagement`` (0.95), steps / 60. ``candidates`` (M, 1): clickbait scores.
+        ``response`` (K, 2): click, reward. ``slate_items`` (K, 1). NPE and satisfaction are hidden. Documents have no
+        ids.
 
     Action:
         MultiDiscrete([M] * K): positions in the candidate set; a repeated one is an empty slot.
@@ -98,13 +59,8 @@ class LongTermSatisfaction:
         first slot, so that nothing is chosen, and a model of choice would make it another environment.
 
     Anchors:
-        Mean return with its 95 % interval over 10,000 users of the test split; the hand rule shows the
+        `ANCHORS`: mean return with its 95 % interval over 10,000 users of the test split; the hand rule shows the
         least clickbait.
-
-        random         948.85 [945.62, 952.10]
-        myopic_oracle  1117.08 [1113.42, 1120.90]
-        hand_rule      786.27 [783.67, 788.97]
-        near_oracle    1117.08 [1113.42, 1120.90]
 
         ``slatelab train --env slatelab/LongTermSatisfaction-v0 --agent random --steps 0 --eval-users 10000``
         measures them.
@@ -125,15 +81,23 @@ class LongTermSatisfaction:
         Anchor("hand_rule", 786.27, 783.67, 788.97),
         Anchor("near_oracle", 1117.08, 1113.42, 1120.90),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "near_oracle": near_oracle,
+    }
+    TRACES: ClassVar[tuple[Trace, ...]] = (
+        Trace("clickbait", 0.8, 0.2),
+        Trace("recent_engagement", 0.8, 0.2 / 5, of="engagement"),
+        Trace("engagement", 0.95, 0.05 / 5),
+    )
+    """In ``traces``; what follows engagement follows its logarithm."""
 
     def __init__(self, settings: LongTermSatisfactionSettings, device: str = "auto") -> None:
         self.settings = settings
         self.device = resolve_device(device)
         self.time_limit = settings.time_limit
-        # Of clickbait and twice log engagement. Made once: to make them in a step waits for a GPU.
-        self._keep = torch.tensor([0.8, 0.8, 0.95], device=self.device)
-        self._gain = torch.tensor([0.2, 0.2 / 5, 0.05 / 5], device=self.device)
+        self._traces = Traces(self.TRACES, self.device)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw the net positive exposure that users come with."""
@@ -156,7 +120,7 @@ class LongTermSatisfaction:
         return {
             "exposure": users["exposure"],
             "steps": torch.zeros(number, dtype=torch.int64, device=self.device),
-            "traces": torch.zeros(number, 3, device=self.device),
+            "traces": self._traces.empty(number),
             "slate_items": torch.zeros(number, slots, 1, device=self.device),
             "response": torch.zeros(number, slots, 2, device=self.device),
             "documents": noise["documents"],
@@ -189,13 +153,13 @@ class LongTermSatisfaction:
         answer_B2 = torch.stack([torch.ones_like(engagement_B), engagement_B], dim=1)
         unread = torch.zeros_like(state["response"][:, 1:])
         response_BK2 = torch.cat([answer_B2.unsqueeze(1), unread], dim=1)
-        traced_B3 = torch.stack([clickbait_B, log_engagement_B, log_engagement_B], dim=1)
+        events = {"clickbait": clickbait_B, "engagement": log_engagement_B}
         steps_B = state["steps"] + 1
         advanced = {
             "exposure": self.next_exposure(clickbait_B, exposure_B)
             + settings.innovation_deviation * noise["innovation"],
             "steps": steps_B,
-            "traces": self._keep * state["traces"] + self._gain * traced_B3,
+            "traces": self._traces.after(state["traces"], events),
             "slate_items": shown_BK.masked_fill(empty_BK, 0.0).unsqueeze(2),
             "response": response_BK2,
             "documents": noise["documents"],
@@ -217,6 +181,10 @@ class LongTermSatisfaction:
             "response": state["response"],
             "slate_items": state["slate_items"],
         }
+
+    def slate_items(self, state: State) -> Tensor:
+        """Return what was observed of the items shown, (B, K, D)."""
+        return state["slate_items"]
 
     @cached_property
     def spec(self) -> Spec:
@@ -261,54 +229,3 @@ class LongTermSatisfaction:
             total_SMG = engagement_SMG + interpolate(values[-1], after_SMG, reach)
             values.append(total_SMG.amax(dim=1).mean(dim=0))
         return grid_G, torch.stack(values)
-
-
-def interpolate(values: Tensor, points: Tensor, reach: float) -> Tensor:
-    """Return a function known on an even grid over [-reach, reach], between its points and constant outside.
-
-    Args:
-        values: (G,) or, with a leading axis of ``points``, (B, G).
-        points: (B, ...).
-        reach: positive.
-    """
-    last = values.shape[-1] - 1
-    place = ((points + reach) * (last / (2 * reach))).clamp(0, last)
-    left = place.long().clamp(max=last - 1)
-    if values.dim() == 2:
-        low, high = values.gather(1, left), values.gather(1, left + 1)
-    else:
-        low, high = values[left], values[left + 1]
-    return low + (place - left) * (high - low)
-
-
-def myopic_oracle(simulator: LongTermSatisfaction, state: State) -> Tensor:
-    """Show what engages most now: the most clickbait, with the defaults."""
-    expected_BM = simulator.expected_engagement(state["documents"], state["exposure"].unsqueeze(1))
-    return top_k(expected_BM, simulator.settings.slate_size)
-
-
-def hand_rule(simulator: LongTermSatisfaction, state: State) -> Tensor:
-    """Show the least clickbait, as one would who believes in the long-term effect."""
-    return top_k(-state["documents"], simulator.settings.slate_size)
-
-
-def near_oracle(simulator: LongTermSatisfaction, state: State) -> Tensor:
-    """Show the document of the highest engagement now plus the value of the exposure it leaves.
-
-    Equation:
-        max over x of E[engagement(x, NPE)] + V_(t-1)(0.7 NPE - 2 (x - 0.5)), V by backward induction.
-    """
-    grid_G, values = simulator.exposure_value
-    documents_BM, exposure_B1 = state["documents"], state["exposure"].unsqueeze(1)
-    remaining_B = (simulator.settings.time_budget - 1 - state["steps"]).clamp(min=0)
-    after_BM = simulator.next_exposure(documents_BM, exposure_B1)
-    future_BM = interpolate(values[remaining_B], after_BM, -float(grid_G[0]))
-    total_BM = simulator.expected_engagement(documents_BM, exposure_B1) + future_BM
-    return top_k(total_BM, simulator.settings.slate_size)
-
-
-LongTermSatisfaction.POLICIES = {
-    "myopic_oracle": myopic_oracle,
-    "hand_rule": hand_rule,
-    "near_oracle": near_oracle,
-}

@@ -1,29 +1,13 @@
 """Clickbait where it matters: `slatelab/LongTermSatisfactionHard-v0`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from envs.recsim.long_term_satisfaction import (
-    LongTermSatisfaction,
-    LongTermSatisfactionSettings,
-    hand_rule,
-    myopic_oracle,
-    near_oracle,
-)
-from envs.simulator import Anchor, State
-from envs.slates import top_k
-
-
-@dataclass(frozen=True, kw_only=True)
-class LongTermSatisfactionHardSettings(LongTermSatisfactionSettings):
-    """Settings of `slatelab/LongTermSatisfactionHard-v0`: satisfaction that moves, and kale that engages less."""
-
-    memory_discount: float = 0.8
-    sensitivity: float = 0.6
-    kale_mean: float = 3.0
+from envs.interface import Policy
+from envs.recsim.long_term_satisfaction import LongTermSatisfaction
+from envs.recsim.satisfaction_policies import hand_rule, harvest_rule, myopic_oracle, near_oracle
+from envs.recsim.satisfaction_settings import LongTermSatisfactionHardSettings, LongTermSatisfactionSettings
+from envs.simulator import Anchor
 
 
 class LongTermSatisfactionHard(LongTermSatisfaction):
@@ -40,7 +24,7 @@ class LongTermSatisfactionHard(LongTermSatisfaction):
 
     Observation, Action, Reward, Episode end:
         As `LongTermSatisfaction`. The exposure stays hidden, but with this memory it follows from the decayed mean of
-        the clickbait consumed, up to its noise and start: see `harvest_rule`.
+        the clickbait consumed, up to its noise and start: see ``harvest_rule``.
 
     User model:
         1. The user always consumes the first slot.
@@ -51,15 +35,9 @@ class LongTermSatisfactionHard(LongTermSatisfaction):
         The fields of `LongTermSatisfactionHardSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 10,000 users of the test split; the hand rule shows the least
+        `ANCHORS`: mean return with its 95 % interval over 10,000 users of the test split; the hand rule shows the least
         clickbait. The best myopic policy loses 91 % to the near-oracle, the hand rule 25 %, and 6 % the harvest rule,
         which sees what agents see.
-
-        random         900.12 [895.26, 904.93]
-        myopic_oracle  200.31 [198.77, 201.84]
-        hand_rule      1763.30 [1757.35, 1769.54]
-        harvest_rule   2215.84 [2205.72, 2227.15]
-        near_oracle    2356.00 [2345.43, 2367.60]
 
         ``slatelab train --env slatelab/LongTermSatisfactionHard-v0 --agent random --steps 0 --eval-users 10000``
         measures them.
@@ -76,27 +54,9 @@ class LongTermSatisfactionHard(LongTermSatisfaction):
         Anchor("harvest_rule", 2215.84, 2205.72, 2227.15),
         Anchor("near_oracle", 2356.00, 2345.43, 2367.60),
     )
-
-
-def harvest_rule(simulator: LongTermSatisfaction, state: State) -> Tensor:
-    """Show the most clickbait where the exposure, as far as it is observed, exceeds 3, and the least elsewhere.
-
-    Equation:
-        NPE = 5 (1 - 0.8^t) - 10 d after t slates, d the observed decayed mean of the clickbait consumed; the exposure
-        that the user came with is taken for 0, and the noise left out.
-    """
-    steps_B1, mean_B1 = state["steps"].unsqueeze(1), state["traces"][:, :1]
-    exposure_B1 = 5 * (1 - 0.8**steps_B1) - 10 * mean_B1
-    signed_BM = torch.where(exposure_B1 > HARVEST, state["documents"], -state["documents"])
-    return top_k(signed_BM, simulator.settings.slate_size)
-
-
-HARVEST = 3.0
-"""Net positive exposure from which on the rule spends it."""
-
-LongTermSatisfactionHard.POLICIES = {
-    "myopic_oracle": myopic_oracle,
-    "hand_rule": hand_rule,
-    "harvest_rule": harvest_rule,
-    "near_oracle": near_oracle,
-}
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "harvest_rule": harvest_rule,
+        "near_oracle": near_oracle,
+    }

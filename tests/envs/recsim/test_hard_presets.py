@@ -13,10 +13,13 @@ from torch import Tensor
 
 import envs
 from envs.interface import repeats
-from envs.recsim.interest_exploration_hard import InterestExplorationHard, explorer, hand_rule, myopic_bayes
+from envs.recsim.exploration_hard_policies import explorer, hand_rule, myopic_bayes
+from envs.recsim.interest_exploration_hard import InterestExplorationHard
 from envs.recsim.interest_settings import InterestExplorationSettings
-from envs.recsim.long_term_satisfaction import LongTermSatisfaction, LongTermSatisfactionSettings
-from envs.recsim.long_term_satisfaction_hard import LongTermSatisfactionHard, harvest_rule
+from envs.recsim.long_term_satisfaction import LongTermSatisfaction
+from envs.recsim.long_term_satisfaction_hard import LongTermSatisfactionHard
+from envs.recsim.satisfaction_policies import harvest_rule
+from envs.recsim.satisfaction_settings import LongTermSatisfactionSettings
 from envs.slates import random_slate, top_k
 from experiments.sessions import Act, play
 from experiments.statistics import bootstrap_ratios, mean_sample, percentile_interval

@@ -11,7 +11,8 @@ from torch import Tensor
 
 import envs
 from encoders.errors import UsageError
-from envs.recsim.long_term_satisfaction import LongTermSatisfaction, interpolate
+from envs.recsim.long_term_satisfaction import LongTermSatisfaction
+from envs.recsim.satisfaction_policies import interpolate
 from envs.slates import random_slate
 from experiments.sessions import play
 
