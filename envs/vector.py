@@ -350,8 +350,10 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             raise self._outside() from error
 
     def _outside(self) -> UsageError:
-        number = self.simulator.spec.num_candidates
-        return UsageError(f"a slate names a position outside the {number} candidates; positions are 0 to {number - 1}")
+        offered = self.simulator.spec.num_candidates
+        return UsageError(
+            f"a slate names a position outside the {offered} candidates; positions are 0 to {offered - 1}"
+        )
 
     def _observe(self, state: State | None = None) -> Any:
         """Return what is seen of a state, by default of the present one."""

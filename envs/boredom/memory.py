@@ -42,11 +42,11 @@ class ClickMemory:
             above_BK: clicks on a slot and those above it.
             topics_BK: int64 main topics of what was shown.
         """
-        number_B1 = above_BK[:, -1:]
+        clicks_B1 = above_BK[:, -1:]
         # New clicks go to places 0, 1, ... from the bottom of the slate; no click, or one too many, to the last place.
-        last_BK = number_B1 + self._size_0 - above_BK
+        last_BK = clicks_B1 + self._size_0 - above_BK
         place_BK = torch.sub(last_BK, click_BK, alpha=self._size).clamp(max=self._size).long()
-        moved_BL = self._places_L - number_B1
+        moved_BL = self._places_L - clicks_B1
         older_BL = moved_BL.clamp(0, self._size).long()
         was_there_BL = (moved_BL + self._one).clamp(0, 1)
         return {

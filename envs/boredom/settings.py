@@ -49,9 +49,9 @@ class BoredomSettings:
     influence: float = 1.0
     """omega, share of the taste that stays when items are clicked; 1 is no influence, 0.95 SARDINE's."""
     item_topics: tuple[int, int] = (2, 3)
-    """Fewest and most topics of an item, all numbers between as likely."""
+    """Fewest and most topics of an item, all counts between as likely."""
     user_topics: tuple[int, int] = (3, 5)
-    """Fewest and most topics of a user; the number is binomial around the middle, cut to this range."""
+    """Fewest and most topics of a user; the count is binomial around the middle, cut to this range."""
     catalog_seed: int = 0
     """Seed of the catalogue, which all users share."""
     choice_model: str = "position_based"

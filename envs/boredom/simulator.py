@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, embedding_bag, normalize, pad
 
 from envs.boredom.memory import ClickMemory, marks
-from envs.boredom.mixtures import number_ends, sparse_directions
+from envs.boredom.mixtures import count_ends, sparse_directions
 from envs.boredom.policies import hand_rule, myopic_oracle, near_oracle
 from envs.boredom.settings import BoredomRerankSettings, BoredomSettings
 from envs.choice import CHOICE_MODELS
@@ -24,8 +24,8 @@ LIKED_DECAY, CLICKS_DECAY = 0.95, 0.8
 """A step, of the traces in ``user``: of item vectors, of clicks."""
 
 
-class _Numbers(NamedTuple):
-    """Numbers of the equations as tensors: of a Python number each operation would make one first."""
+class _Constants(NamedTuple):
+    """Constants of the equations as tensors: of a Python number each operation would make one first."""
 
     zero: Tensor
     one: Tensor
@@ -41,12 +41,14 @@ class _Numbers(NamedTuple):
     clicks_share: Tensor
 
 
-def _numbers(settings: BoredomSettings, device: torch.device) -> _Numbers:
+def _constants(settings: BoredomSettings, device: torch.device) -> _Constants:
     slots = settings.slate_size
     whole = settings.boredom_threshold, settings.boredom_duration
     traces = LIKED_DECAY, (1 - LIKED_DECAY) / slots, CLICKS_DECAY, (1 - CLICKS_DECAY) / slots
-    numbers = map(float, (*whole, slots, settings.offset, settings.slope, *traces))
-    return _Numbers(*(torch.tensor(number, device=device) for number in (0.0, 1.0, settings.num_items, *numbers)))
+    constants = map(float, (*whole, slots, settings.offset, settings.slope, *traces))
+    return _Constants(
+        *(torch.tensor(constant, device=device) for constant in (0.0, 1.0, settings.num_items, *constants))
+    )
 
 
 class Boredom:
@@ -98,14 +100,8 @@ class Boredom:
         The fields of `BoredomSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split; the most clicks that position allows
-        is 535. See `envs.boredom.policies`.
-
-        random         43.57 [43.21, 43.92]
-        cosine         86.29 [83.92, 88.57]
-        myopic_oracle  146.44 [144.62, 148.22]
-        hand_rule      318.30 [312.19, 323.70]
-        near_oracle    494.86 [492.33, 497.12]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split; the most clicks that position
+        allows is 535. See `envs.boredom.policies`.
 
         ``slatelab train --env slatelab/Boredom-v0 --agent random --steps 0 --eval-users 2000`` measures them. With the
         package's own item vectors random earns 43.4 ± 0.5 here and 43.5 ± 0.5 there, the myopic oracle 145.8 ± 2.2 and
@@ -128,7 +124,11 @@ class Boredom:
         Anchor("hand_rule", 318.30, 312.19, 323.70),
         Anchor("near_oracle", 494.86, 492.33, 497.12),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
+    POLICIES: ClassVar[Mapping[str, Policy]] = {
+        "myopic_oracle": myopic_oracle,
+        "hand_rule": hand_rule,
+        "near_oracle": near_oracle,
+    }
 
     def __init__(self, settings: BoredomSettings, device: str = "auto") -> None:
         self.settings = settings
@@ -144,8 +144,8 @@ class Boredom:
         self._memory = ClickMemory(settings, self.device)
         self._ones_D1 = torch.ones(settings.num_topics, 1, device=self.device)
         self._ones_K = torch.ones(settings.slate_size, device=self.device)
-        self._numbers = _numbers(settings, self.device)
-        self._number_ends = number_ends(*settings.user_topics, settings.num_topics).to(self.device)
+        self._constants = _constants(settings, self.device)
+        self._count_ends = count_ends(*settings.user_topics, settings.num_topics).to(self.device)
         topics = self.topics.tolist()
         self._titles = np.array([f"item {item}, topic {topic}" for item, topic in enumerate(topics)], dtype=object)
         self._clicks = CHOICE_MODELS[settings.choice_model].clicks
@@ -154,14 +154,14 @@ class Boredom:
         """Draw the catalogue, (N, D) unit vectors; a subclass may return others."""
         settings, generator = self.settings, torch.Generator().manual_seed(self.settings.catalog_seed)
         fewest, most = settings.item_topics
-        number_N = torch.randint(fewest, most + 1, (settings.num_items,), generator=generator)
-        return sparse_directions(number_N, settings.num_topics, generator)
+        counts_N = torch.randint(fewest, most + 1, (settings.num_items,), generator=generator)
+        return sparse_directions(counts_N, settings.num_topics, generator)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw tastes."""
         uniform_B = torch.rand(number, generator=generator, device=self.device)
-        number_B = self.settings.user_topics[0] + torch.bucketize(uniform_B, self._number_ends, right=True)
-        return {"taste": sparse_directions(number_B, self.settings.num_topics, generator)}
+        counts_B = self.settings.user_topics[0] + torch.bucketize(uniform_B, self._count_ends, right=True)
+        return {"taste": sparse_directions(counts_B, self.settings.num_topics, generator)}
 
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the first items on offer, if not all are."""
@@ -202,24 +202,24 @@ class Boredom:
         boredom_BD = state["boredom"]
         if self.settings.boredom_type == "churn_and_return":
             boredom_BD = boredom_BD @ self._ones_D1
-        return state["taste"] * marks(torch.eq, boredom_BD, self._numbers.zero)
+        return state["taste"] * marks(torch.eq, boredom_BD, self._constants.zero)
 
     def logits(self, match: Tensor) -> Tensor:
         """Return the log odds of relevance of inner products of taste and item, in their shape."""
-        return self._numbers.slope * (match / self._longest - self._numbers.offset)
+        return self._constants.slope * (match / self._longest - self._constants.offset)
 
     def step(self, state: State, slate_BK: Tensor, noise: Tensors) -> tuple[State, Outcome]:
         """Let every user click what is relevant, and tire."""
-        settings, numbers = self.settings, self._numbers
+        settings, constants = self.settings, self._constants
         empty_BK = repeats_if_any(slate_BK)
-        shown_BK = blanked(self._item_ids(state, slate_BK), empty_BK, numbers.items)
+        shown_BK = blanked(self._item_ids(state, slate_BK), empty_BK, constants.items)
         items_BKD = embedding(shown_BK, self._items)
         match_BK = torch.bmm(items_BKD, self.current_taste(state).unsqueeze(2)).squeeze(2)
         logits_BK = self.logits(match_BK)
         no_click_B = torch.zeros_like(logits_BK[:, 0])
         click_BK = self._clicks(logits_BK, no_click_B, empty_BK, noise["choice"], settings.choice).float()
         above_BK = click_BK.cumsum(dim=1)
-        number_B1 = above_BK[:, -1:].contiguous()
+        clicks_B1 = above_BK[:, -1:].contiguous()
 
         # Far cheaper than products of the (B, K, D) items; an empty slot shows a row of zeros.
         clicked_BD = embedding_bag(shown_BK, self._items, mode="sum", per_sample_weights=click_BK)
@@ -229,14 +229,14 @@ class Boredom:
         # Click and reward, which are the same.
         response_BK2 = torch.view_as_real(torch.complex(click_BK, click_BK))
         advanced = {
-            "taste": self._influenced(state["taste"], clicked_BD, number_B1),
+            "taste": self._influenced(state["taste"], clicked_BD, clicks_B1),
             "boredom": self._bored(state["boredom"], recent_BD),
             "recent": recent_BD,
             **memory,
-            "liked": numbers.liked_decay * state["liked"] + numbers.liked_share * clicked_BD,
-            "seen": numbers.liked_decay * state["seen"] + numbers.liked_share * seen_BD,
-            "clicks": numbers.clicks_decay * state["clicks"] + numbers.clicks_share * number_B1,
-            "steps": state["steps"] + numbers.one,
+            "liked": constants.liked_decay * state["liked"] + constants.liked_share * clicked_BD,
+            "seen": constants.liked_decay * state["seen"] + constants.liked_share * seen_BD,
+            "clicks": constants.clicks_decay * state["clicks"] + constants.clicks_share * clicks_B1,
+            "steps": state["steps"] + constants.one,
             "slate_items": items_BKD,
             "response": response_BK2,
             **self._offer(noise),
@@ -246,26 +246,26 @@ class Boredom:
         metrics = {
             "relevance": (torch.sigmoid(logits_BK) * filled_BK).sum(dim=1) / filled_B,
             "bored": (state["boredom"] @ self._ones_D1).squeeze(1).clamp(max=1),
-            "repeats": numbers.slots - filled_B,
+            "repeats": constants.slots - filled_B,
         }
-        reward_B = number_B1.squeeze(1)
+        reward_B = clicks_B1.squeeze(1)
         left_B = torch.zeros_like(reward_B, dtype=torch.bool)
         return advanced, Outcome(response=response_BK2, reward=reward_B, left=left_B, metrics=metrics)
 
     def _bored(self, boredom_BD: Tensor, recent_BD: Tensor) -> Tensor:
         """Return the steps of boredom left; a topic that bores already is not made to bore for longer."""
-        numbers = self._numbers
-        left_BD = (boredom_BD - numbers.one).clamp(min=0)
-        begins_BD = marks(torch.ge, recent_BD, numbers.threshold) * marks(torch.eq, left_BD, numbers.zero)
-        return left_BD + numbers.duration * begins_BD
+        constants = self._constants
+        left_BD = (boredom_BD - constants.one).clamp(min=0)
+        begins_BD = marks(torch.ge, recent_BD, constants.threshold) * marks(torch.eq, left_BD, constants.zero)
+        return left_BD + constants.duration * begins_BD
 
-    def _influenced(self, taste_BD: Tensor, clicked_BD: Tensor, number_B1: Tensor) -> Tensor:
+    def _influenced(self, taste_BD: Tensor, clicked_BD: Tensor, clicks_B1: Tensor) -> Tensor:
         """Return the taste after the mean of the clicked items has drawn it to itself."""
         omega = self.settings.influence
         if omega == 1:
             return taste_BD
-        moved_BD = normalize(omega * taste_BD + (1 - omega) / number_B1.clamp(min=1) * clicked_BD, dim=1)
-        return torch.where(number_B1 > 0, moved_BD, taste_BD)
+        moved_BD = normalize(omega * taste_BD + (1 - omega) / clicks_B1.clamp(min=1) * clicked_BD, dim=1)
+        return torch.where(clicks_B1 > 0, moved_BD, taste_BD)
 
     def observe(self, state: State) -> Observation:
         """Return traces of the session, items on offer, the last slate and its response; all share one catalogue."""
@@ -273,7 +273,7 @@ class Boredom:
         parts = [
             state["liked"],
             state["seen"],
-            (state["recent"] / self._numbers.threshold).clamp(max=1),
+            (state["recent"] / self._constants.threshold).clamp(max=1),
             state["clicks"],
             state["steps"] / self.time_limit,
         ]
@@ -288,6 +288,10 @@ class Boredom:
             "response": state["response"],
             "slate_items": state["slate_items"],
         }
+
+    def slate_items(self, state: State) -> Tensor:
+        """Return what was observed of the items shown, (B, K, D)."""
+        return state["slate_items"]
 
     @cached_property
     def spec(self) -> Spec:
@@ -354,13 +358,7 @@ class BoredomRerank(Boredom):
         The fields of `BoredomRerankSettings`.
 
     Anchors:
-        Mean return with its 95 % interval over 2,000 users of the test split.
-
-        random         12.39 [12.25, 12.53]
-        cosine         11.65 [11.52, 11.78]
-        myopic_oracle  13.59 [13.45, 13.74]
-        hand_rule      14.37 [14.19, 14.54]
-        near_oracle    17.45 [17.27, 17.64]
+        `ANCHORS`: mean return with its 95 % interval over 2,000 users of the test split.
 
         ``slatelab train --env slatelab/BoredomRerank-v0 --agent random --steps 0 --eval-users 2000`` measures them.
         Returns depend on the ten items. With the package's own, random earns 13.3 ± 0.1 here and 13.1 ± 0.1 there, the
@@ -378,8 +376,3 @@ class BoredomRerank(Boredom):
         Anchor("hand_rule", 14.37, 14.19, 14.54),
         Anchor("near_oracle", 17.45, 17.27, 17.64),
     )
-    POLICIES: ClassVar[Mapping[str, Policy]]
-
-
-Boredom.POLICIES = {"myopic_oracle": myopic_oracle, "hand_rule": hand_rule, "near_oracle": near_oracle}
-BoredomRerank.POLICIES = Boredom.POLICIES

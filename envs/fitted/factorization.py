@@ -84,13 +84,13 @@ def regress(ratings: RatingMatrix, other: Side, ridge: DoubleArray, noise_varian
     Source: Zhou et al. 2008 (alternating ridge regressions); Lim and Teh 2007 (the uncertainty).
     Deviation: the variances of prior and noise are settings, not re-estimated.
     """
-    number, width = other.factors.shape
-    inputs = np.concatenate([other.factors, np.ones((number, 1))], axis=1)
+    rows, width = other.factors.shape
+    inputs = np.concatenate([other.factors, np.ones((rows, 1))], axis=1)
     moments = inputs[:, :, None] * inputs[:, None, :]
     moments[:, :width, :width] += other.factor_covariances
     offsets = other.biases[:, None] * inputs
     offsets[:, :width] += other.bias_covariances
-    precisions = (ratings.counts @ moments.reshape(number, -1)).reshape(-1, width + 1, width + 1)
+    precisions = (ratings.counts @ moments.reshape(rows, -1)).reshape(-1, width + 1, width + 1)
     inverses = np.linalg.inv(precisions + np.diag(ridge))
     targets = ratings.sums @ inputs - ratings.counts @ offsets
     weights = np.einsum("nij,nj->ni", inverses, targets)
@@ -113,13 +113,13 @@ def item_side(ratings: RatingMatrix, width: int, sweeps: int, ridges: Ridges, se
     The factors start at random from `seed`; each of the `sweeps` regresses raters on items, then items
     on raters. A `width` of 0 fits biases alone.
     """
-    number = ratings.counts.shape[1]
+    rows = ratings.counts.shape[1]
     generator = np.random.default_rng(seed)
     items = Side(
-        factors=generator.normal(0.0, 0.1, (number, width)),
-        biases=np.zeros(number),
-        factor_covariances=np.zeros((number, width, width)),
-        bias_covariances=np.zeros((number, width)),
+        factors=generator.normal(0.0, 0.1, (rows, width)),
+        biases=np.zeros(rows),
+        factor_covariances=np.zeros((rows, width, width)),
+        bias_covariances=np.zeros((rows, width)),
     )
     by_item = ratings.transposed()
     ridge = _ridge(items, ridges.item_factors, ridges.item_biases)

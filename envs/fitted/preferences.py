@@ -38,13 +38,13 @@ class PreferenceSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be fitted."""
-        for name, number in (
+        for name, count in (
             ("factors", self.factors),
             ("sweeps", self.sweeps),
             ("liked_limit", self.liked_limit),
         ):
-            if number < 1:
-                raise UsageError(f"{name} is {number}; make it 1 or more")
+            if count < 1:
+                raise UsageError(f"{name} is {count}; make it 1 or more")
         if not 0.0 < self.hidden_share < 1.0:
             raise UsageError(f"hidden_share is {self.hidden_share}; make it more than 0 and less than 1")
         for name, strength in asdict(self.ridges).items():
@@ -136,17 +136,17 @@ def liked_items(dataset: DataSet, limit: int) -> IntArray:
     0.5 to 5); with implicit feedback, everything.
     """
     ratings = dataset.ratings
-    number = len(ratings.user_ids)
+    raters = len(ratings.user_ids)
     stars = ratings.stars.astype(np.float64)
-    counts_U = np.bincount(ratings.users, minlength=number)
-    means_U = np.bincount(ratings.users, weights=stars, minlength=number) / np.maximum(counts_U, 1)
+    counts_U = np.bincount(ratings.users, minlength=raters)
+    means_U = np.bincount(ratings.users, weights=stars, minlength=raters) / np.maximum(counts_U, 1)
     low, high = dataset.star_range
     threshold = np.maximum(means_U[ratings.users], low + 2.0 / 3.0 * (high - low)) - 1e-6
     liked = ratings.take(np.flatnonzero(stars >= threshold))
     ranks = _ranks(liked.users, -liked.timestamps)
     kept = ranks < limit
     width = int(ranks[kept].max()) + 1 if kept.any() else 1
-    liked_UL = np.full((number, width), -1, dtype=np.int64)
+    liked_UL = np.full((raters, width), -1, dtype=np.int64)
     liked_UL[liked.users[kept], ranks[kept]] = liked.items[kept]
     return liked_UL
 
