@@ -16,6 +16,7 @@ from agents import AGENTS
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAP = (ROOT / "docs" / "architecture.md").read_text()
+MINE = ("my_shop.py", "my_env.py", "my_recipes.py", "my_agent.py", "my_encoder.py")
 SHORT = ["--steps", "2048", "--num-users", "64", "--eval-users", "20"]
 
 
@@ -30,7 +31,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files of docs/extending.md and a small shop."""
     folder = tmp_path_factory.mktemp("workplace")
     files = _files(ROOT / "docs" / "extending.md")
-    assert set(files) == {"my_shop.py", "my_env.py", "my_agent.py", "my_encoder.py", "play.py", "train_dqn.py"}
+    assert set(files) == {*MINE, "play.py", "train_dqn.py"}
     for name, text in files.items():
         (folder / name).write_text(text)
     _write_shop(folder / "my-shop")
@@ -76,10 +77,11 @@ def _environment(folder: Path) -> dict[str, str]:
     [
         ["--env", "my_env:Jukebox-v0", "--agent", "slateq"],
         ["--env", "my_env:Jukebox-v0", "--agent", "my_agent:ClickRate"],
+        ["--env", "my_recipes:Recipes-v0", "--agent", "slateq", "--encoder", "my_encoder:Trigrams"],
         ["--env", "my_shop:MyShop-v0", "--env.min-ratings", "5", "--encoder", "my_encoder:Trigrams"],
         ["--env", "slatelab/Ratings-v0", "--env.data", "my-shop", "--encoder", "my_encoder:Trigrams"],
     ],
-    ids=["environment", "agent", "loader and encoder", "data"],
+    ids=["environment", "agent", "text domain", "loader and encoder", "data"],
 )
 def test_the_examples_of_extending_train(workplace: Path, arguments: list[str], tmp_path: Path) -> None:
     printed = _train(workplace, *arguments, "--out", str(tmp_path / "run"))
@@ -88,7 +90,12 @@ def test_the_examples_of_extending_train(workplace: Path, arguments: list[str], 
 
 
 def test_the_examples_of_extending_pass_the_checks(workplace: Path) -> None:
-    commands = (["my_env:Jukebox-v0"], ["my_agent:ClickRate"], ["my_agent:ClickRate", "--env", "my_env:Jukebox"])
+    commands = (
+        ["my_env:Jukebox-v0"],
+        ["my_recipes:Recipes-v0"],
+        ["my_agent:ClickRate"],
+        ["my_agent:ClickRate", "--env", "my_env:Jukebox"],
+    )
     code = f"import sys; from experiments.cli import main; sys.exit(max(main(['check', *line]) for line in {commands}))"
     printed = _run(workplace, "-c", code)
     assert printed.count("checks passed") == len(commands)
@@ -97,6 +104,15 @@ def test_the_examples_of_extending_pass_the_checks(workplace: Path) -> None:
 
 def test_the_example_for_gymnasium_plays(workplace: Path) -> None:
     assert "slate 1, reward " in _run(workplace, "play.py")
+
+
+def test_the_table_of_the_text_domain_names_what_can_be_overridden() -> None:
+    from envs.text_domain import TextDomain
+
+    table = (ROOT / "docs" / "extending.md").read_text().split("| name | says | default |")[1].split("\n\n")[0]
+    names = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert len(names) > 10
+    assert names <= set(dir(TextDomain)) | set(TextDomain.__annotations__)
 
 
 def test_the_example_for_stable_baselines3_trains(workplace: Path) -> None:
