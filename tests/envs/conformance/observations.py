@@ -10,7 +10,7 @@ class Observations:
     """Info holds the metrics that are declared, and what was shown."""
 
     def test_metrics_are_those_declared(self, simulator: Any) -> None:
-        env = make(simulator)
+        env = make(simulator, autoreset_mode="DISABLED")  # what a step gave, not the session that follows it
         env.reset(seed=0)
         *_, info = env.step(next(slates(env, 1)).numpy())
         assert {name for name in info if "final_" not in name} == {
