@@ -10,6 +10,7 @@ from torch.nn import functional
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
 from agents.streams import Streams
+from envs.choice import CHOICE_MODELS, ChoiceParameters, logit_weights
 from envs.interface import Metric, Observation, Tensors, Transition
 from envs.slates import SLATE_RULES, slate_value
 
@@ -20,20 +21,7 @@ CHOICE, VALUE, ANSWERS = 0, 1, 2
 TARGETS = ("q", "sarsa")
 
 
-def logit_weights(scores_BM: Tensor, no_click_B: Tensor, min_score: float = -torch.inf) -> tuple[Tensor, Tensor]:
-    """Return the weights of a multinomial logit, exp(v), up to a factor: of items (B, M) and of no click (B,)."""
-    # Only ratios of weights matter: with the largest logit taken off, and none left far below it, all are finite and
-    # above zero.
-    largest_B = torch.maximum(scores_BM.amax(dim=1), no_click_B)
-    return (scores_BM - largest_B.unsqueeze(1)).clamp(min=-50).exp(), (no_click_B - largest_B).clamp(min=-50).exp()
-
-
-def proportional_weights(scores_BM: Tensor, no_click_B: Tensor, min_score: float) -> tuple[Tensor, Tensor]:
-    """Return the weights of a proportional choice, v - c, of items (B, M) and of no click (B,)."""
-    return (scores_BM - min_score).clamp(min=0), no_click_B - min_score
-
-
-GIVEN = {"multinomial_logit": logit_weights, "multinomial_proportional": proportional_weights}
+GIVEN = {name: model.weights for name, model in CHOICE_MODELS.items() if model.weights is not None}
 """Choice models that can be given, as weights."""
 
 
@@ -107,6 +95,7 @@ class SlateQ(RolloutAgent):
     def _build(self, num_steps: int, streams: Streams) -> Learner:
         """Return a network with a choice logit and a value of each item and of no click, and an item's answers."""
         self.num_answers, self._rule = len(self.spec.response_columns) - 2, SLATE_RULES[self.settings.slate]
+        self._parameters = ChoiceParameters(min_score=self.settings.min_score)
         heads = {"num_heads": ANSWERS + self.num_answers, "num_state_heads": 2}
         return Learner(self.spec, self.settings, **heads, num_steps=num_steps, streams=streams)
 
@@ -141,13 +130,13 @@ class SlateQ(RolloutAgent):
         if not self.settings.no_click_value:
             no_click_value_B = torch.zeros_like(no_click_value_B)
         if self.settings.choice == "learnt":
-            weights = logit_weights(out_BHM[:, CHOICE], state_B2[:, CHOICE])
+            weights = logit_weights(out_BHM[:, CHOICE], state_B2[:, CHOICE], self._parameters)
         else:
             candidates_BMD = observation["candidates"]
             interest_BD = observation["user"][:, : candidates_BMD.shape[-1]]
             scores_BM = torch.einsum("bd,bmd->bm", interest_BD, candidates_BMD)
             no_click_B = torch.full_like(no_click_value_B, self.settings.no_click_score)
-            weights = GIVEN[self.settings.choice](scores_BM, no_click_B, self.settings.min_score)
+            weights = GIVEN[self.settings.choice](scores_BM, no_click_B, self._parameters)
         weights_BM, no_click_weight_B = weights
         return weights_BM, values_BM, no_click_weight_B, no_click_value_B
 

@@ -7,7 +7,8 @@ behind one signature:
     model.clicks(scores_BK, no_click_B, empty_BK, uniform_BK, parameters) -> (B, K) bool
 
 Chances are of a click on each slot and, in the last column, of no click at all. Where at most one slot is clicked
-(``several`` is false) a row is a distribution; else each of its entries is one by itself.
+(``several`` is false) a row is a distribution; else each of its entries is one by itself. Two models also have
+``weights``, in proportion to which options are chosen whatever stands beside them: with these a slate can be planned.
 """
 
 import functools
@@ -30,8 +31,10 @@ __all__ = [
     "ChoiceModel",
     "ChoiceParameters",
     "check_choice",
+    "logit_weights",
     "multinomial_logit",
     "multinomial_proportional",
+    "proportional_weights",
     "sample_choice",
 ]
 
@@ -85,8 +88,25 @@ def multinomial_proportional(
     if empty_BK is not None:
         scores_BK = scores_BK.masked_fill(empty_BK, parameters.min_score)
     scores_BC = torch.cat([scores_BK, no_click_B.unsqueeze(1)], dim=1)
-    weights_BC = (scores_BC - scalar(parameters.min_score, scores_BC.dtype)).relu()
+    weights_BC = _above_minimum(scores_BC, parameters)
     return weights_BC / weights_BC.sum(dim=1, keepdim=True)
+
+
+def logit_weights(scores_BM: Tensor, no_click_B: Tensor, parameters: ChoiceParameters) -> tuple[Tensor, Tensor]:
+    """Return the weights of a multinomial logit, exp(v) up to a factor: of items (B, M) and of no click (B,)."""
+    # Only ratios of weights matter: with the largest score taken off, and none left far below it, all are finite and
+    # above zero.
+    largest_B = torch.maximum(scores_BM.amax(dim=1), no_click_B)
+    return (scores_BM - largest_B.unsqueeze(1)).clamp(min=-50).exp(), (no_click_B - largest_B).clamp(min=-50).exp()
+
+
+def proportional_weights(scores_BM: Tensor, no_click_B: Tensor, parameters: ChoiceParameters) -> tuple[Tensor, Tensor]:
+    """Return the weights of a proportional choice, v - c, at least 0: of items (B, M) and of no click (B,)."""
+    return _above_minimum(scores_BM, parameters), _above_minimum(no_click_B, parameters)
+
+
+def _above_minimum(scores: Tensor, parameters: ChoiceParameters) -> Tensor:
+    return (scores - scalar(parameters.min_score, scores.dtype)).relu()
 
 
 def sample_choice(probabilities_BC: Tensor, uniform_B: Tensor) -> Tensor:
@@ -114,6 +134,8 @@ Chances = Callable[[Tensor, Tensor, Tensor | None, ChoiceParameters], Tensor]
 """From scores (B, K), no-click score (B,), empty slots (B, K) and parameters to chances (B, K + 1)."""
 Clicks = Callable[[Tensor, Tensor, Tensor | None, Tensor, ChoiceParameters], Tensor]
 """From scores, no-click score, empty slots, uniform numbers (B, K) and parameters to clicks (B, K) bool."""
+Weights = Callable[[Tensor, Tensor, ChoiceParameters], tuple[Tensor, Tensor]]
+"""From scores (B, M), no-click score (B,) and parameters to weights of at least 0, (B, M) and (B,)."""
 
 
 class ChoiceModel(NamedTuple):
@@ -123,6 +145,8 @@ class ChoiceModel(NamedTuple):
     clicks: Clicks
     several: bool
     """Whether more than one slot can be clicked."""
+    weights: Weights | None = None
+    """Of a model whose chances are weights over the sum of those of the slate and of no click."""
 
 
 def _click_one(
@@ -137,8 +161,9 @@ def _click_one(
     return choice_B.unsqueeze(1) == torch.arange(scores_BK.shape[1], device=scores_BK.device)
 
 
-def _at_most_one(chances: Chances) -> ChoiceModel:
-    return ChoiceModel(chances, functools.partial(_click_one, chances), several=False)  # a partial can be pickled
+def _at_most_one(chances: Chances, weights: Weights | None = None) -> ChoiceModel:
+    clicks = functools.partial(_click_one, chances)  # can be pickled
+    return ChoiceModel(chances, clicks, several=False, weights=weights)
 
 
 def _logit(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None, parameters: ChoiceParameters) -> Tensor:
@@ -146,8 +171,8 @@ def _logit(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None, param
 
 
 CHOICE_MODELS: Mapping[str, ChoiceModel] = {
-    "multinomial_logit": _at_most_one(_logit),
-    "multinomial_proportional": _at_most_one(multinomial_proportional),
+    "multinomial_logit": _at_most_one(_logit, logit_weights),
+    "multinomial_proportional": _at_most_one(multinomial_proportional, proportional_weights),
     "exponential_cascade": _at_most_one(click_models.exponential_cascade),
     "proportional_cascade": _at_most_one(click_models.proportional_cascade),
     "position_based": ChoiceModel(click_models.position_based, click_models.position_based_clicks, several=True),

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.choice import FEW_OPTIONS, multinomial_logit, sample_choice
+from envs.choice import CHOICE_MODELS, FEW_OPTIONS, ChoiceParameters, logit_weights, multinomial_logit, sample_choice
 from envs.interface import FEW_USERS, mask_out
 
 
@@ -37,6 +37,27 @@ def test_rows_are_distributions_that_a_shift_does_not_change(
     assert chances.sum().item() == pytest.approx(1, abs=1e-5)
     assert (chances[:, :-1][empty] == 0).all()
     torch.testing.assert_close(chances, multinomial_logit(values + 1, outside + 1, empty), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name, model in CHOICE_MODELS.items() if model.weights])
+def test_options_are_chosen_in_proportion_to_their_weights_whatever_stands_beside_them(name: str) -> None:
+    model, parameters = CHOICE_MODELS[name], ChoiceParameters(min_score=-1.0)
+    assert model.weights is not None
+    scores_BM = torch.tensor([[0.5, -1.0, 2.0, -3.0, 0.0], [1.0, 1.0, 0.25, -0.5, 3.0]])
+    no_click_B = torch.tensor([0.25, 1.0])
+    weights_BM, no_click_weight_B = model.weights(scores_BM, no_click_B, parameters)
+    for slate in ([0, 1, 2], [4, 3]):
+        shown_BC = torch.cat([weights_BM[:, slate], no_click_weight_B.unsqueeze(1)], dim=1)
+        chances_BC = model.chances(scores_BM[:, slate], no_click_B, None, parameters)
+        torch.testing.assert_close(chances_BC, shown_BC / shown_BC.sum(dim=1, keepdim=True))
+
+
+def test_weights_of_a_logit_are_finite_and_above_zero_however_far_apart_scores_are() -> None:
+    weights_BM, no_click_weight_B = logit_weights(
+        torch.tensor([[900.0, -900.0]]), torch.tensor([0.0]), ChoiceParameters()
+    )
+    assert weights_BM[0, 0] == 1
+    assert 0 < weights_BM[0, 1] == no_click_weight_B[0] < 1e-20
 
 
 def test_sample_choice_inverts_the_cumulative_distribution() -> None:
