@@ -8,6 +8,7 @@ from torch import Tensor
 
 from agents.learning.plackett_luce import slot_log_probabilities
 from agents.learning.policy_gradient import PolicyAgent, PolicySettings
+from agents.settings import check_above_zero
 from envs.interface import Tensors
 
 
@@ -24,8 +25,7 @@ class ActorCriticSettings(PolicySettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if not self.clip > 0:
-            raise ValueError(f"clip is {self.clip}; it is above 0")
+        check_above_zero(self, "clip")
 
 
 def clipped_objective(ratio_B: Tensor, advantage_B: Tensor, clip: float) -> Tensor:

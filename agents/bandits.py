@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from agents.features.pair_features import PairFeatures, Pairs
+from agents.settings import check_above_zero, check_at_least
 from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, restore_stream
 from envs.slates import top_k
@@ -27,17 +28,13 @@ class BanditSettings:
     refit: int = 1
     """Steps of all users between two solutions of the normal equations."""
     feedback: str = "slate"
-    """Which slots tell a reward: ``slate``, all of them, or ``cascade``, those down to the first click."""
+    """Of which slots the reward counts: ``slate``, all of them, or ``cascade``, those down to the first click."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha is {self.alpha}; it is at least 0")
-        if not self.ridge > 0:
-            raise ValueError(f"ridge is {self.ridge}; it is above 0")
-        for name in ("features", "refit"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
+        check_at_least(self, 0, "alpha")
+        check_above_zero(self, "ridge")
+        check_at_least(self, 1, "features", "refit")
         if self.feedback not in FEEDBACKS:
             raise ValueError(f'feedback is "{self.feedback}"; known are {", ".join(FEEDBACKS)}')
 
@@ -46,7 +43,7 @@ class _LinearBandit:
     """Learn the reward of a shown item as a linear function of `PairFeatures`; show the K best without exploration.
 
     Equation:
-        A = lambda I + sum x x^T, b = sum r x, over the slots that tell a reward; theta = A^-1 b;
+        A = lambda I + sum x x^T, b = sum r x, over the slots whose reward counts; theta = A^-1 b;
         sigma^2 = (1 + sum r^2 - theta . b) / (1 + n). The posterior of the coefficients is N(theta, sigma^2 A^-1).
     """
 
@@ -93,29 +90,29 @@ class _LinearBandit:
     def update(self, transition: Transition) -> Tensors:
         """Add the shown items' rewards; solve for the coefficients when it is time."""
         rows_NW = self.features(transition.observation, transition.slate).rows().flatten(0, 1)
-        told_N = self._told(transition.response[..., 0]).flatten().double()
+        counts_N = self._counts(transition.response[..., 0]).flatten().double()
         reward_N = transition.response[..., 1].flatten().double()
-        predicted_N, count = rows_NW @ self.theta_W, told_N.sum()
-        told_NW = rows_NW * told_N.unsqueeze(1)
-        added_WW = told_NW.T @ told_NW
+        predicted_N, count = rows_NW @ self.theta_W, counts_N.sum()
+        counted_NW = rows_NW * counts_N.unsqueeze(1)
+        added_WW = counted_NW.T @ counted_NW
         # The mean of x^T A^-1 x over the slots is a trace.
         variance = torch.cholesky_solve(added_WW, self.factor_WW).trace() / count
         metrics = {
-            "train/loss": (told_N * (reward_N - predicted_N).square()).sum() / count,
-            "train/value": (told_N * predicted_N).sum() / count,
+            "train/loss": (counts_N * (reward_N - predicted_N).square()).sum() / count,
+            "train/value": (counts_N * predicted_N).sum() / count,
             "train/uncertainty": self.deviation * variance.clamp(min=0).sqrt(),
         }
         self.gram_WW = self.gram_WW + added_WW
-        self.moment_W = self.moment_W + told_NW.T @ reward_N
-        self.squares = self.squares + (told_N * reward_N.square()).sum()
+        self.moment_W = self.moment_W + counted_NW.T @ reward_N
+        self.squares = self.squares + (counts_N * reward_N.square()).sum()
         self.count = self.count + count
         self.steps += 1
         if self.steps % self.settings.refit == 0:
             self._solve()
         return {name: value.float() for name, value in metrics.items()}
 
-    def _told(self, clicks_BK: Tensor) -> Tensor:
-        """Return which slots tell a reward, (B, K)."""
+    def _counts(self, clicks_BK: Tensor) -> Tensor:
+        """Return of which slots the reward counts, (B, K)."""
         if self.settings.feedback == "slate":
             return torch.ones_like(clicks_BK)
         return clicks_BK.cumsum(dim=1) - clicks_BK == 0

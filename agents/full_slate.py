@@ -14,6 +14,7 @@ from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
 from agents.networks.known_user import KnownUser
 from agents.networks.layers import Embedding, LayerNorm, Linear
 from agents.networks.reader import Reader
+from agents.settings import check_at_least
 from agents.streams import Streams
 from envs.interface import Observation, Spec, Tensors
 
@@ -37,8 +38,7 @@ class FullSlateSettings(SlateValueSettings):
         super().__post_init__()
         if self.network != "action_in":
             raise ValueError(f"network is {self.network}; it has to be action_in, since slates are valued as a whole")
-        if self.max_slates < 1:
-            raise ValueError(f"max_slates is {self.max_slates}; it is at least 1")
+        check_at_least(self, 1, "max_slates")
 
 
 def all_slates(num_candidates: int, slate_size: int, ordered: bool) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional
 from agents.learning.item_values import ItemValues
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
+from agents.settings import check_at_least
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Tensors, Transition
 
@@ -30,8 +31,7 @@ class PQNSettings(LearnerSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if self.epochs < 1:
-            raise ValueError(f"epochs is {self.epochs}; it is at least 1")
+        check_at_least(self, 1, "epochs")
 
 
 class PQN(RolloutAgent):

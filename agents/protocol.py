@@ -37,7 +37,7 @@ class Agent(Protocol):
 
         Args:
             observation: batched tensors on the agent's device.
-            explore: whether this is training; if not, the agent's state is left as it is.
+            explore: whether to draw some slates at random, to learn from; if not, the agent's state is left as it is.
 
         Returns:
             (B, K) int64, positions in the candidate set, the most wanted first.

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from agents.features.clusters import kmeans, nearest
 from agents.learning.exploration import EpsilonSchedule, epsilon_greedy
+from agents.settings import check_at_least, refuse
 from agents.state import above, below, check_names, check_shapes, to_device
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, take_candidates
@@ -32,13 +33,9 @@ class QLearningSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        if not 0 <= self.discount < 1:
-            raise ValueError(f"discount is {self.discount}; it lies in [0, 1)")
-        if not 0 < self.step_size <= 1:
-            raise ValueError(f"step_size is {self.step_size}; it lies in (0, 1]")
-        for name in ("state_clusters", "item_clusters", "warmup"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
+        refuse(self, ("discount",), "lies in [0, 1)", lambda value: 0 <= value < 1)
+        refuse(self, ("step_size",), "lies in (0, 1]", lambda value: 0 < value <= 1)
+        check_at_least(self, 1, "state_clusters", "item_clusters", "warmup")
 
 
 class QLearning:
@@ -80,7 +77,7 @@ class QLearning:
         self.states_CU = torch.zeros(settings.state_clusters, spec.shapes["user"][0], device=device)
         self.items_CF = torch.zeros(settings.item_clusters, width, device=device)
         self.table_SC = torch.zeros(settings.state_clusters, settings.item_clusters, device=device)
-        self._seen: list[Tensors] = []
+        self._collected: list[Tensors] = []
 
     @property
     def progress(self) -> float:
@@ -105,7 +102,7 @@ class QLearning:
         self.steps += 1
         if self.steps <= self.settings.warmup:
             observation = transition.observation
-            self._seen.append({"user": observation["user"], "items": self._features(observation).flatten(0, 1)})
+            self._collected.append({"user": observation["user"], "items": self._features(observation).flatten(0, 1)})
             if self.steps == self.settings.warmup:
                 self._cluster()
             return {}
@@ -149,14 +146,14 @@ class QLearning:
         return nearest(features_BMF.flatten(0, 1), self.items_CF).view(features_BMF.shape[:2])
 
     def _cluster(self) -> None:
-        users_NU, items_NF = (distinct([step[key] for step in self._seen]) for key in ("user", "items"))
+        users_NU, items_NF = (distinct([step[key] for step in self._collected]) for key in ("user", "items"))
         self.states_CU = kmeans(users_NU, self.settings.state_clusters, self.streams.generators[0])
         self.items_CF = kmeans(items_NF, self.settings.item_clusters, self.streams.generators[0])
-        self._seen = []
+        self._collected = []
 
     def state_dict(self) -> Tensors:
         """Return clusters, table, what the warm-up has collected, the step count and the random stream."""
-        seen = {f"{index}.{name}": value for index, step in enumerate(self._seen) for name, value in step.items()}
+        seen = {f"{index}.{name}": value for index, step in enumerate(self._collected) for name, value in step.items()}
         return {
             **self._tables(),
             **above("seen", seen),
@@ -180,7 +177,8 @@ class QLearning:
         self.states_CU, self.items_CF, self.table_SC = own["states"], own["items"], own["table"]
         self.steps = int(tensors["steps"])
         seen = below("seen", own)
-        self._seen = [{key: seen[f"{index}.{key}"] for key in ("user", "items")} for index in range(len(seen) // 2)]
+        steps = range(len(seen) // 2)
+        self._collected = [{key: seen[f"{step}.{key}"] for key in ("user", "items")} for step in steps]
         self.streams.restore(tensors["generator"])
 
 

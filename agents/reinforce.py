@@ -8,6 +8,7 @@ from torch import Tensor
 
 from agents.learning.plackett_luce import item_log_probabilities, log_shown_chance, top_k_multiplier
 from agents.learning.policy_gradient import PolicyAgent, PolicySettings
+from agents.settings import check_above_zero
 from envs.interface import Tensors
 
 
@@ -23,8 +24,7 @@ class ReinforceSettings(PolicySettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if not self.weight_cap > 0:
-            raise ValueError(f"weight_cap is {self.weight_cap}; it is above 0")
+        check_above_zero(self, "weight_cap")
 
 
 def credit(clicks_BK: Tensor) -> Tensor:

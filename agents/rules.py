@@ -10,6 +10,7 @@ from torch.nn.functional import normalize, one_hot
 from agents.baselines import Fixed
 from agents.features.clusters import kmeans, nearest
 from agents.features.similarity import profile_cosines
+from agents.settings import check_at_least, check_shares
 from agents.state import above, below, check_names, check_shapes, to_device
 from envs.interface import Metric, Observation, Spec, Tensors, Transition, mask_out, restore_stream, take_candidates
 
@@ -26,8 +27,7 @@ class MMRSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        if not 0 <= self.balance <= 1:
-            raise ValueError(f"balance is {self.balance}; it lies in [0, 1]")
+        check_shares(self, "balance")
 
 
 class MMR(Fixed):
@@ -73,9 +73,7 @@ class TopicCappedSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        for name in ("cap", "topics", "warmup"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
+        check_at_least(self, 1, "cap", "topics", "warmup")
 
 
 class TopicCapped:
@@ -113,7 +111,7 @@ class TopicCapped:
         self.centroids_CD = torch.zeros(settings.topics, width, device=device)
         self.largest = torch.ones((), dtype=torch.bool, device=device)
         """Whether the topic is the largest feature."""
-        self._seen: list[Tensor] = []
+        self._collected: list[Tensor] = []
 
     def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the slates, (B, K), in the order in which they were filled."""
@@ -145,24 +143,24 @@ class TopicCapped:
             return {"train/topics": held_BC.sum(dim=1).float().mean()}
         items_ND = transition.observation["candidates"].flatten(0, 1)
         rows = torch.randint(len(items_ND), (SAMPLE,), generator=self.generator, device=self.generator.device)
-        self._seen.append(items_ND[rows])
+        self._collected.append(items_ND[rows])
         if self.steps == self.settings.warmup:
             self._cluster()
         return {}
 
     def _cluster(self) -> None:
-        items_ND = torch.cat(self._seen)
+        items_ND = torch.cat(self._collected)
         kinds_ND: Tensor = items_ND.unique(dim=0)  # type: ignore[no-untyped-call]
         self.largest = (items_ND == one_hot(items_ND.argmax(dim=1), items_ND.shape[1])).all()
         self.centroids_CD = kmeans(kinds_ND, self.settings.topics, self.generator)
-        self._seen = []
+        self._collected = []
 
     def state_dict(self) -> Tensors:
         """Return the topics, what the warm-up has collected, the step count and the random stream."""
         return {
             "centroids": self.centroids_CD,
             "largest": self.largest,
-            **above("seen", {str(index): items for index, items in enumerate(self._seen)}),
+            **above("seen", {str(index): items for index, items in enumerate(self._collected)}),
             "steps": torch.tensor(self.steps),
             "generator": self.generator.get_state(),
         }
@@ -179,5 +177,5 @@ class TopicCapped:
         self.centroids_CD, self.largest = own["centroids"], own["largest"]
         self.steps = int(tensors["steps"])
         seen = below("seen", own)
-        self._seen = [seen[str(index)] for index in range(len(seen))]
+        self._collected = [seen[str(index)] for index in range(len(seen))]
         restore_stream(self.generator, tensors["generator"])

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
+from agents.settings import check_at_least
 from agents.streams import Streams
 from envs.choice import CHOICE_MODELS, ChoiceParameters, logit_weights
 from envs.interface import Metric, Observation, Tensors, Transition
@@ -57,9 +58,7 @@ class SlateQSettings(LearnerSettings):
                 raise ValueError(f'{name} is "{getattr(self, name)}"; known are {", ".join(known)}')
         if self.choice == "multinomial_proportional" and not self.no_click_score > self.min_score:
             raise ValueError(f"no_click_score {self.no_click_score} has to be above min_score {self.min_score}")
-        for name in ("choice_weight", "answer_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
+        check_at_least(self, 0, "choice_weight", "answer_weight")
         if self.choice == "learnt" and self.choice_weight == 0:
             raise ValueError("choice_weight is 0; a learnt choice model needs it above 0, or give one (choice)")
 

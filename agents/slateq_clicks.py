@@ -11,6 +11,7 @@ from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.offers import read_offer
 from agents.learning.rollout_agent import RolloutAgent
 from agents.networks.click_sets import ClickSets, ClickValue
+from agents.settings import check_above_zero, check_at_least
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Tensors, Transition
 
@@ -39,11 +40,8 @@ class SlateQClicksSettings(LearnerSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        for name in ("epochs", "kinds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
-        if not self.choice_weight > 0:
-            raise ValueError(f"choice_weight is {self.choice_weight}; it is above 0")
+        check_at_least(self, 1, "epochs", "kinds")
+        check_above_zero(self, "choice_weight")
 
 
 class SlateQClicks(RolloutAgent):

@@ -12,6 +12,7 @@ from agents.learning.slate_value import SlateValueAgent, SlateValueSettings
 from agents.networks.known_user import KnownUser
 from agents.networks.layers import LayerNorm, Linear
 from agents.networks.reader import Reader
+from agents.settings import check_at_least
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, mask_out, take_candidates
 from envs.slates import top_k
@@ -34,12 +35,10 @@ class WolpertingerSettings(SlateValueSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if self.neighbours < 1:
-            raise ValueError(f"neighbours is {self.neighbours}; it is at least 1")
+        check_at_least(self, 1, "neighbours")
+        check_at_least(self, 0, "noise")
         if self.distance not in DISTANCES:
             raise ValueError(f'distance is "{self.distance}"; known are {", ".join(DISTANCES)}')
-        if not self.noise >= 0:
-            raise ValueError(f"noise is {self.noise}; it is at least 0")
 
 
 class Actor(nn.Module):

@@ -16,11 +16,10 @@ from agents.learning.rollout import minibatches
 from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS, build_network
 from agents.networks.trackers import TRACKERS
+from agents.settings import check_above_zero, check_at_least, check_shares, refuse
 from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
 from envs.interface import Spec, Tensors
-
-COUNTS = ("rollout", "minibatch", "hidden", "embedding", "history_length")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +55,15 @@ class GradientSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        if not 0 <= self.trace <= 1:
-            raise ValueError(f"trace is {self.trace}; it lies in [0, 1]")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average is {self.average}; it lies in [0, 1)")
+        check_shares(self, "trace")
+        refuse(self, ("average",), "lies in [0, 1)", lambda value: 0 <= value < 1)
         if self.network not in NETWORKS:
             raise ValueError(f'unknown network "{self.network}" (known: {", ".join(NETWORKS)})')
         if self.history not in ("none", *TRACKERS):
             raise ValueError(f'unknown history "{self.history}" (known: none, {", ".join(TRACKERS)})')
-        for name in (*COUNTS, "learning_rate", "reward_scale", "max_gradient_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is above 0")
-        if self.hidden < 2:
-            raise ValueError(f"hidden is {self.hidden}; it is at least 2")
+        check_above_zero(self, "learning_rate", "reward_scale", "max_gradient_norm")
+        check_at_least(self, 1, "rollout", "minibatch", "embedding", "history_length")
+        check_at_least(self, 2, "hidden")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +78,7 @@ class LearnerSettings(GradientSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if not 0 <= self.discount <= 1:
-            raise ValueError(f"discount is {self.discount}; it lies in [0, 1]")
+        check_shares(self, "discount")
 
 
 class Learner:

@@ -13,6 +13,7 @@ from agents.learning.learner import GradientSettings, Learner, LearnerSettings
 from agents.learning.offers import Offers, read_offer
 from agents.learning.plackett_luce import entropy, sample_slate
 from agents.learning.rollout_agent import RolloutAgent
+from agents.settings import check_at_least, check_shares
 from agents.state import below, check_names
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Tensors, Transition
@@ -41,13 +42,9 @@ class PolicySettings(GradientSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"gamma is {self.gamma}; it lies in [0, 1]")
-        if self.epochs < 1:
-            raise ValueError(f"epochs is {self.epochs}; it is at least 1")
-        for name in ("entropy", "value_weight"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
+        check_shares(self, "gamma")
+        check_at_least(self, 1, "epochs")
+        check_at_least(self, 0, "entropy", "value_weight")
 
     def of_learner(self) -> LearnerSettings:
         """Return those of a learner: the shared ones, gamma as its discount, and no random slates."""

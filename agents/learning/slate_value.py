@@ -13,6 +13,7 @@ from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.prioritised import PrioritisedReplay
 from agents.learning.replay import Replay
 from agents.learning.step_window import StepWindow
+from agents.settings import check_at_least, check_shares, refuse
 from agents.state import above, below, check_names, flat_module, load_module
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -44,17 +45,10 @@ class SlateValueSettings(LearnerSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        if not 0 < self.polyak <= 1:
-            raise ValueError(f"polyak is {self.polyak}; it lies in (0, 1]")
-        for name in ("replay", "learning_starts"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 0")
-        for name in ("steps", "updates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it is at least 1")
-        for name in ("priority", "importance"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it lies in [0, 1]")
+        refuse(self, ("polyak",), "lies in (0, 1]", lambda value: 0 < value <= 1)
+        check_at_least(self, 0, "replay", "learning_starts")
+        check_at_least(self, 1, "steps", "updates")
+        check_shares(self, "priority", "importance")
         if self.learning_starts > self.replay > 0:
             raise ValueError(f"learning_starts is {self.learning_starts}; it is at most replay, {self.replay}")
         for name, idle in OF_REPLAY.items():

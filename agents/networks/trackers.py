@@ -1,4 +1,4 @@
-"""Trackers: what a network is told of a session, made of its history; `TRACKERS` names them.
+"""Trackers: what a network reads of a session, made of its history; `TRACKERS` names them.
 
 tracker(history (B, L + 1, F)) -> (B, width). Row 0 of a history holds the totals, rows 1 to L the last events, newest
 first; the first column of an event is 1, and 0 where there was none. With weights for S seeds, rows are (S B, ...).

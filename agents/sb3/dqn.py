@@ -13,15 +13,15 @@ from agents.sb3.shared import (
     FlatInputs,
     OwnRandomness,
     build_model,
+    check_shared,
     held_rows,
     load_model_state,
     load_rows,
     logged,
     model_state,
     nothing_chosen,
-    refuse,
-    refuse_shared,
 )
+from agents.settings import check_at_least, check_shares, refuse
 from agents.state import above, below, check_names
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -48,9 +48,9 @@ class SB3DQNSettings:
     discount: float = 0.99
     """Gamma a slate, in [0, 1]; within a slate nothing is discounted."""
     train_freq: int = 4
-    """Actions of each user between trainings; trainings wait for the end of a slate."""
+    """Actions of each user between updates; updates wait for the end of a slate."""
     gradient_steps: int | None = None
-    """Gradient steps of a training; None: one for every 4 actions of all users, as with one user by default."""
+    """Gradient steps of an update; None: one for every 4 actions of all users, as with one user by default."""
     target_update_interval: int = 10_000
     """Actions of all users between updates of the target network."""
     exploration_fraction: float = 0.1
@@ -74,13 +74,13 @@ class SB3DQNSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        refuse_shared(self)
+        check_shared(self)
         shares = ("discount", "exploration_fraction", "exploration_initial_eps", "exploration_final_eps")
-        refuse(self, shares, "lies in [0, 1]", lambda value: 0 <= value <= 1)
+        check_shares(self, *shares)
         refuse(self, ("tau",), "lies in (0, 1]", lambda value: 0 < value <= 1)
-        refuse(self, ("learning_starts",), "is at least 0", lambda value: value >= 0)
+        check_at_least(self, 0, "learning_starts")
         counts = ("buffer_size", "batch_size", "train_freq", "gradient_steps", "target_update_interval")
-        refuse(self, counts, "is at least 1", lambda value: value >= 1)
+        check_at_least(self, 1, *counts)
 
 
 class SB3DQN:
@@ -170,11 +170,11 @@ class SB3DQN:
         """Put the K actions of a slate into the buffer of stable-baselines3; let it learn when that is due."""
         calls = self.model._n_calls
         self._add(transition)
-        trainings = self.model._n_calls // self.settings.train_freq - calls // self.settings.train_freq
-        if not trainings or self.model.num_timesteps <= self.settings.learning_starts:
+        updates = self.model._n_calls // self.settings.train_freq - calls // self.settings.train_freq
+        if not updates or self.model.num_timesteps <= self.settings.learning_starts:
             return {}
         with self.random.instead():
-            self.model.train(trainings * self.gradient_steps, self.settings.batch_size)
+            self.model.train(updates * self.gradient_steps, self.settings.batch_size)
         return logged(self.model, self.METRICS)
 
     def _add(self, transition: Transition) -> None:

@@ -13,16 +13,16 @@ from agents.sb3.shared import (
     FlatInputs,
     OwnRandomness,
     build_model,
+    check_shared,
     held_rows,
     load_model_state,
     load_rows,
     logged,
     model_state,
     nothing_chosen,
-    refuse,
-    refuse_shared,
     without_repeats,
 )
+from agents.settings import check_above_zero, check_at_least, check_shares
 from agents.state import above, below, check_names
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
@@ -65,10 +65,10 @@ class OnPolicySettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
-        refuse_shared(self)
-        refuse(self, ("gamma", "gae_lambda"), "lies in [0, 1]", lambda value: 0 <= value <= 1)
-        refuse(self, ("n_steps",), "is at least 1", lambda value: value >= 1)
-        refuse(self, ("ent_coef", "vf_coef"), "is at least 0", lambda value: value >= 0)
+        check_shared(self)
+        check_shares(self, "gamma", "gae_lambda")
+        check_at_least(self, 1, "n_steps")
+        check_at_least(self, 0, "ent_coef", "vf_coef")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +89,9 @@ class SB3PPOSettings(OnPolicySettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        refuse(self, ("batch_size",), "is at least 2", lambda value: value >= 2)
-        refuse(self, ("n_epochs",), "is at least 1", lambda value: value >= 1)
-        refuse(self, ("clip_range", "clip_range_vf", "target_kl"), "is above 0", lambda value: value > 0)
+        check_at_least(self, 2, "batch_size")
+        check_at_least(self, 1, "n_epochs")
+        check_above_zero(self, "clip_range", "clip_range_vf", "target_kl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class SB3A2CSettings(OnPolicySettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        refuse(self, ("rms_prop_eps",), "is above 0", lambda value: value > 0)
+        check_above_zero(self, "rms_prop_eps")
 
 
 class OnPolicy:

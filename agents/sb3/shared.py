@@ -4,7 +4,7 @@ Networks, losses, buffers and optimisers are those of stable-baselines3, on the 
 is imported when an agent is built, not before, since that takes seconds.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from agents.networks.trackers import Totals
+from agents.settings import check_above_zero, check_at_least, refuse
 from agents.state import above, below, flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, restore_stream
@@ -29,22 +30,10 @@ STREAMS = ("generator", "numpy.keys", "numpy.position")
 """Names under which `OwnRandomness` is saved."""
 
 
-def refuse(settings: Any, names: Iterable[str], rule: str, holds: Callable[[Any], bool]) -> None:
-    """Refuse settings that break a rule; None is always fine.
-
-    Raises:
-        ValueError: naming the first that does.
-    """
-    for name in names:
-        value = getattr(settings, name)
-        if value is not None and not holds(value):
-            raise ValueError(f"{name} is {value}; it {rule}")
-
-
-def refuse_shared(settings: Any) -> None:
+def check_shared(settings: Any) -> None:
     """Refuse what cannot be in the settings that all these agents have."""
-    refuse(settings, ("learning_rate", "max_grad_norm", "reward_scale"), "is above 0", lambda value: value > 0)
-    refuse(settings, ("max_inputs", "history_length"), "is at least 1", lambda value: value >= 1)
+    check_above_zero(settings, "learning_rate", "max_grad_norm", "reward_scale")
+    check_at_least(settings, 1, "max_inputs", "history_length")
     if settings.history not in HISTORIES:
         raise ValueError(f'unknown history "{settings.history}" (known: {", ".join(HISTORIES)})')
     refuse(settings, ("net_arch",), "holds widths of at least 1", lambda widths: all(width >= 1 for width in widths))

@@ -140,7 +140,7 @@ def test_below_a_click_a_cascade_tells_nothing(name: str) -> None:
 def test_a_cascade_takes_the_slots_down_to_the_first_click_and_no_further() -> None:
     agent = make_agent("linucb", make_spec(slate=3), feedback="cascade")
     clicks_BK = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]])
-    assert agent._told(clicks_BK).int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert agent._counts(clicks_BK).int().tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]]
 
 
 @every_bandit
