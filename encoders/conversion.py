@@ -1,5 +1,7 @@
 """Values become what a setting's annotation says, wherever they come from: Python, TOML or a flag."""
 
+import dataclasses
+import math
 import numbers
 import typing
 from pathlib import Path
@@ -39,6 +41,31 @@ def convert(hint: Any, value: Any, name: str) -> Any:
     if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     raise wrong
+
+
+def check_finite(settings: Any, where: str = "") -> None:
+    """Refuse settings that hold infinity or what is not a number, at any depth.
+
+    Args:
+        settings: a dataclass; anything else holds nothing.
+        where: what stands before a name in the message.
+
+    Raises:
+        UsageError: naming the first.
+    """
+    if not dataclasses.is_dataclass(settings):
+        return
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        check_finite(value, f"{where}{field.name}: ")
+        if not _is_finite(value):
+            raise UsageError(f"{where}{field.name} is {value}; it has to be finite")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _convert_union(options: tuple[Any, ...], value: Any, name: str, wrong: UsageError) -> Any:

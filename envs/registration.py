@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode
 
-from encoders.conversion import convert
+from encoders.conversion import check_finite, convert
 from encoders.errors import UsageError
 from encoders.registry import load_object, unknown_name
 from envs.adapters.rendering import RENDERING
@@ -81,7 +81,9 @@ def make_simulator(simulator: str, device: str = "auto", *, history: int | None 
         if name not in names:
             unknown = unknown_name("setting", name, names)
             raise UnknownKeyword(f"{cls.__name__} got an unexpected keyword argument '{name}': {unknown}")
-    kernel = cls(cls.Settings(**{name: convert(hints[name], settings[name], name) for name in settings}), device=device)
+    built = cls.Settings(**{name: convert(hints[name], settings[name], name) for name in settings})
+    check_finite(built)
+    kernel = cls(built, device=device)
     if history is None:
         return kernel
     from envs.history import WithHistory

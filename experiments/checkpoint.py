@@ -14,6 +14,7 @@ from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors
 from envs.simulator import Simulator, fingerprint_of
+from experiments.plain import to_json
 from experiments.settings import FREE, RunSettings
 
 FORMAT = 1
@@ -44,7 +45,7 @@ def save_checkpoint(path: Path, tensors: Tensors, header: Header) -> None:
     """
     # A copy each: safetensors refuses tensors that share memory.
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    content = safetensors.torch.save(copies, metadata={"slatelab": json.dumps(asdict(header))})
+    content = safetensors.torch.save(copies, metadata={"slatelab": to_json(asdict(header))})
     write_atomically(path, content)
 
 

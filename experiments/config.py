@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from encoders.conversion import convert
+from encoders.conversion import check_finite, convert
 from encoders.errors import Failure, UsageError
 from encoders.registry import lookup, unknown_name
 from experiments.namesakes import hidden_by_us
@@ -144,7 +144,9 @@ def build(cls: type[Any], table: str, *layers: Tables) -> Any:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, layer.get(table, {}))
-    return _apply(cls(), merged, f"[{table}]")
+    built = _apply(cls(), merged, f"[{table}]")
+    check_finite(built, f"[{table}] ")
+    return built
 
 
 def _merge(weaker: Mapping[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:

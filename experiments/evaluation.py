@@ -70,6 +70,8 @@ class Evaluation:
     clusters: int | None = None
     """How many raters or personas the users are drawn around, or users if they are drawn around nobody; None where a
     summary of before does not say."""
+    diverged: dict[str, str] = field(default_factory=dict)
+    """Policy to the reason, for the agent and its twin where learning diverged: their numbers are no result."""
 
     def score(self, policy: str) -> float | None:
         """Return (return − random) / (near-oracle − random), or None without those anchors."""

@@ -15,6 +15,7 @@ from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from experiments.config import resolve, short_name
 from experiments.locking import locked
+from experiments.plain import to_json
 from experiments.settings import RunSettings, TrainSettings
 
 CONTENT = {"config.toml", "metrics.csv", "tensorboard", "checkpoint", "summary.json"}
@@ -125,7 +126,7 @@ class RunFolder:
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write summary.json."""
-        write_atomically(self.summary, (json.dumps(summary, indent=2) + "\n").encode())
+        write_atomically(self.summary, (to_json(summary, indent=2) + "\n").encode())
 
     def read_summary(self) -> dict[str, Any]:
         """Read summary.json.

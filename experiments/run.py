@@ -14,6 +14,7 @@ from encoders.errors import Failure, UsageError
 from encoders.files import cure
 from experiments import config, evaluation
 from experiments.building import MYOPIC_TWIN
+from experiments.divergence import in_log, in_state
 from experiments.evaluation import Evaluation, Panel
 from experiments.folder import RunFolder
 from experiments.progress import say
@@ -52,9 +53,17 @@ class Run:
         """Compare the agent with every baseline on a panel, by default of test users. Writes nothing."""
         panel = panel or Panel(users=self.settings.train.eval_users)
         say(f"evaluating on {panel.users:,} {panel.split} users …")
-        return evaluation.evaluate(
+        result = evaluation.evaluate(
             self.training.simulator, self.agents(), panel, report=lambda policy: say(f"evaluating {policy} …")
         )
+        return dataclasses.replace(result, diverged=self.diverged())
+
+    def diverged(self) -> dict[str, str]:
+        """Return why the agent's numbers, or its twin's, are no result; nothing if all is well."""
+        found = {name: in_state(agent) for name, agent in self.agents().items()}
+        train = self.settings.train
+        found[train.agent] = in_log(self.folder.metrics) or found[train.agent]
+        return {name: reason for name, reason in found.items() if reason is not None}
 
     def write_summary(self, result: Evaluation) -> None:
         """Write an evaluation to TensorBoard and to summary.json."""
@@ -70,6 +79,7 @@ class Run:
                 "wall_seconds": training.wall_seconds,
                 "steps_per_second": training.steps_per_second,
                 "clusters": result.clusters,
+                "diverged": result.diverged,
                 **result.tables(),
             }
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoders.conversion import check_finite
 from encoders.errors import UsageError
 
 TABLES = ("train", "env", "agent")
@@ -71,6 +72,11 @@ class RunSettings:
     """The simulator's Settings."""
     agent: Any
     """The agent's Settings."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not finite."""
+        for table in TABLES:
+            check_finite(getattr(self, table), f"[{table}] ")
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Return the tables [train], [env] and [agent] of plain values, as in config.toml.

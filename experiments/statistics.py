@@ -1,7 +1,8 @@
 """Estimates with intervals over users, or over those they are drawn around. Pure functions of numpy arrays."""
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,12 @@ class Estimate(NamedTuple):
     ci_high: float | None
     n: int
     """Users."""
+
+
+def read_estimate(plain: Mapping[str, Any]) -> Estimate:
+    """Return an estimate as JSON holds it; a mean that is null was not finite."""
+    estimate = Estimate(**plain)
+    return estimate._replace(mean=math.nan) if estimate.mean is None else estimate
 
 
 class Sample(NamedTuple):
@@ -160,5 +167,11 @@ def gini(counts_N: Floats) -> float:
 
 
 def score(value: float, random: float, ceiling: float) -> float | None:
-    """Return (value − random) / (ceiling − random); None where the two anchors are equal."""
-    return None if ceiling == random else (value - random) / (ceiling - random)
+    """Return (value − random) / (ceiling − random); None where the anchors are equal, or something is not finite."""
+    found = math.nan if ceiling == random else (value - random) / (ceiling - random)
+    return found if math.isfinite(found) else None
+
+
+def best_first(value: float) -> float:
+    """Return what sorts numbers the highest first, and last what is not a number."""
+    return math.inf if math.isnan(value) else -value

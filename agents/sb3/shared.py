@@ -6,7 +6,7 @@ is imported when an agent is built, not before, since that takes seconds.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from math import prod
+from math import isnan, prod
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ OURS = ("net_arch", "reward_scale", "history", "history_length", "max_inputs")
 """Settings that the constructors of stable-baselines3 do not take."""
 HISTORIES = ("none", "totals", "window")
 """What may be observed of the session so far; whoever trains adds it to the observation."""
+EXPLAINED = "train/explained_variance"
 STREAMS = ("generator", "numpy.keys", "numpy.position")
 """Names under which `OwnRandomness` is saved."""
 
@@ -183,9 +184,10 @@ def build_model(
 
 def logged(model: Any, metrics: Iterable[Metric]) -> Tensors:
     """Return what a model has logged of these metrics since the last time."""
-    values = {metric.name: torch.tensor(float(model.logger.name_to_value[metric.name])) for metric in metrics}
+    values = {metric.name: float(model.logger.name_to_value[metric.name]) for metric in metrics}
     model.logger.dump()
-    return values
+    # Of returns that do not vary no variance can be explained, which is no sign of divergence.
+    return {name: torch.tensor(value) for name, value in values.items() if name != EXPLAINED or not isnan(value)}
 
 
 def model_state(name: str, model: Any) -> Tensors:

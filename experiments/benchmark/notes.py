@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from encoders.cache import write_atomically
 from encoders.errors import Failure
+from experiments.plain import to_json
 
 if TYPE_CHECKING:
     from experiments.benchmark.cells import Cell
@@ -56,4 +57,4 @@ class Notes:
 
     def _write(self) -> None:
         content = {name: value for name, value in asdict(self).items() if name != "path"}
-        write_atomically(self.path, (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(self.path, (to_json(content, indent=2) + "\n").encode())

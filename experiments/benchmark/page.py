@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from experiments.benchmark.scoreboard import Arena, CellResult, Scoreboard, read
 from experiments.benchmark.standings import HAND_RULE, MYOPIC, TWIN, Standing
 from experiments.config import short_name
 from experiments.report.numbers import (
+    DIVERGED,
     NONE,
     Numeral,
     crowd,
@@ -24,7 +26,6 @@ from experiments.report.numbers import (
 from experiments.statistics import Estimate
 
 RIVALS = (MYOPIC, TWIN, HAND_RULE)
-DIVERGED = "†"
 READING = f"""\
 * **Return**: mean over runs and test users of the rewards of a whole session. **User-steps**: slates shown in the
   training of each run. **Length**: slates a session. **CTR**: clicks over slates shown.
@@ -127,7 +128,7 @@ def _score_cell(arena: Arena, agent: str) -> str:
 
 def returns(arena: Arena) -> str:
     """Return the table of one environment, the best first; who has no return comes last."""
-    means = [abs(standing.returned.mean) for standing in arena.standings]
+    means = [abs(standing.returned.mean) for standing in arena.standings if math.isfinite(standing.returned.mean)]
     numeral = rounded(max(means, default=0.0))
     rivals = [name for name in RIVALS if any(name in standing.differences for standing in arena.standings)]
     rows = [_standing_row(arena, standing, rivals, numeral) for standing in arena.standings]

@@ -12,6 +12,7 @@ import safetensors.torch
 from encoders.cache import write_atomically
 from encoders.errors import Failure
 from envs.interface import Tensors
+from experiments.plain import to_json
 from experiments.sessions import Sessions
 
 FORMAT = 2
@@ -42,7 +43,7 @@ def save_record(path: Path, record: Record) -> None:
     header = {"format": FORMAT, "policies": policies, "about": dict(record.about)}
     # A copy each: safetensors refuses tensors that share memory.
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    write_atomically(path, safetensors.torch.save(copies, metadata={"slatelab": json.dumps(header)}))
+    write_atomically(path, safetensors.torch.save(copies, metadata={"slatelab": to_json(header)}))
 
 
 def read_record(path: Path) -> Record:

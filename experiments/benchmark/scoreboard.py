@@ -1,5 +1,6 @@
 """What a benchmark's folder holds: finished runs and how they stand, and what is missing and why."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from experiments.benchmark.standings import Earned, Entrant, Standing, everybody
 from experiments.building import MYOPIC_TWIN
 from experiments.folder import RunFolder
 from experiments.sessions import Sessions
-from experiments.statistics import Estimate
+from experiments.statistics import Estimate, best_first
 
 MEASURED = ("done", "diverged")
 NAMED = ("env", "agent", "seed")
@@ -74,7 +75,9 @@ class Scoreboard:
             standing = [arena.of(agent) for arena in self.arenas]
             scores = [each.scores for each in standing if each is not None and each.scores is not None]
             found[agent] = (interquartile(scores), len(scores)) if scores else None
-        return dict(sorted(found.items(), key=lambda entry: float("inf") if entry[1] is None else -entry[1][0].mean))
+        return dict(
+            sorted(found.items(), key=lambda entry: math.inf if entry[1] is None else best_first(entry[1][0].mean))
+        )
 
 
 def read_scoreboard(out: Path) -> Scoreboard:

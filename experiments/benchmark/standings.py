@@ -13,7 +13,7 @@ import numpy as np
 from experiments import statistics
 from experiments.evaluation import PANEL_SEED
 from experiments.seeds import derive_seed
-from experiments.statistics import Estimate, Floats, Ints, mean_sample
+from experiments.statistics import Estimate, Floats, Ints, best_first, mean_sample
 
 MYOPIC, TWIN, HAND_RULE = "myopic", "twin", "hand_rule"
 """Whom each agent is compared with: the agent `myopic`, its own twin with discount 0, the reference policy."""
@@ -104,7 +104,7 @@ def standings(env: str, agents: Mapping[str, Entrant], baselines: Mapping[str, E
     drawn = _Drawn(env, agents, baselines)
     found = [drawn.agent(name, entrant, agents) for name, entrant in agents.items()]
     found += [drawn.baseline(name, earned) for name, earned in baselines.items() if name not in agents]
-    return sorted(found, key=lambda standing: -standing.returned.mean)
+    return sorted(found, key=lambda standing: best_first(standing.returned.mean))
 
 
 def everybody(agents: Mapping[str, Entrant], baselines: Mapping[str, Earned]) -> list[Earned]:

@@ -41,6 +41,16 @@ class Comparison:
         """Return how many raters or personas they are drawn around; None where no summary says so."""
         return next((run.result.clusters for run in self.runs if run.result.clusters is not None), None)
 
+    def diverged(self) -> dict[str, list[str]]:
+        """Return the reasons, run by run, under who diverged: a variant of an agent, or its twin."""
+        found: dict[str, list[str]] = {}
+        for label, runs in self.variants().items():
+            for run in runs:
+                for policy, reason in run.result.diverged.items():
+                    whose = label if policy == run.agent else f"{policy} {label}"
+                    found.setdefault(whose, []).append(f"`{run.name}`: {reason}")
+        return found
+
     def variants(self) -> dict[str, list[FinishedRun]]:
         """Return the runs that differ in nothing but the seed, under the agent and what sets them apart."""
         variants: dict[str, list[FinishedRun]] = {}
@@ -82,7 +92,7 @@ def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]
 
 
 def has_twin(run: FinishedRun) -> bool:
-    """Return whether a myopic companion learnt beside the agent."""
+    """Return whether a twin learnt beside the agent."""
     return run.agent != MYOPIC_TWIN and MYOPIC_TWIN in run.result.policies
 
 

@@ -1,6 +1,7 @@
 """The figures of a report. The one module above the environments that imports matplotlib."""
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,9 +13,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from experiments.building import MYOPIC_TWIN
 from experiments.report.comparison import Comparison, contestants
-from experiments.report.numbers import decimals, words
+from experiments.report.numbers import DIVERGED, NONE, decimals, words
 from experiments.report.runs import FinishedRun
-from experiments.statistics import Estimate
+from experiments.statistics import Estimate, best_first
 
 WIDTH, DPI = 10.0, 200
 """Inches and dots per inch: sharp at 1,000 pixels on a dense screen."""
@@ -105,9 +106,9 @@ def median_and_band(runs: Sequence[FinishedRun]) -> tuple[Any, Any, Any, Any]:
 
 
 def _draw_returns(axes: Any, comparison: Comparison, colours: Mapping[str, str]) -> None:
-    rows = sorted(contestants(comparison).items(), key=lambda row: np.mean([each["return"].mean for each in row[1]]))
+    rows = sorted(contestants(comparison).items(), key=lambda row: -best_first(_mean(row[1])))
     ends = [end for _, seeds in rows for each in seeds for end in each["return"][:3] if end is not None]
-    places = max(decimals(max(map(abs, ends))) - 1, 0)
+    places = max(decimals(max(map(abs, filter(math.isfinite, ends)), default=0.0)) - 1, 0)
     for name in ORACLES:
         if name in comparison.baselines:
             axes.axvline(comparison.baselines[name]["return"].mean, **GUIDE)
@@ -118,9 +119,9 @@ def _draw_returns(axes: Any, comparison: Comparison, colours: Mapping[str, str])
         look = _look(label, colours)
         for index, each in enumerate(seeds):
             _draw_interval(axes, each["return"], ticks[-1] + (index - (len(seeds) - 1) / 2) * SEED_STEP, look)
-        mean = np.mean([each["return"].mean for each in seeds])
+        mean = _mean(seeds)
         axes.annotate(
-            f"{mean:z.{places}f}",
+            f"{mean:z.{places}f}" if math.isfinite(mean) else NONE,
             (1.0, ticks[-1]),
             xycoords=("axes fraction", "data"),
             xytext=(8, 0),
@@ -131,12 +132,19 @@ def _draw_returns(axes: Any, comparison: Comparison, colours: Mapping[str, str])
         )
         y += height
     axes.set_ylim(0, y)
-    axes.set_yticks(ticks, [_row_label(label, seeds) for label, seeds in rows])
+    marks = comparison.diverged()
+    axes.set_yticks(
+        ticks, [_row_label(label, seeds) + (f" {DIVERGED}" if label in marks else "") for label, seeds in rows]
+    )
     for tick, (label, _) in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set(color=_look(label, colours)["color"], fontweight="bold" if label in colours else "normal")
     axes.tick_params(axis="y", labelsize=10.5)
     axes.margins(x=0.04)
     axes.grid(axis="x", color=FAINT, linewidth=0.6)
+
+
+def _mean(seeds: Sequence[Mapping[str, Estimate]]) -> float:
+    return float(np.mean([each["return"].mean for each in seeds]))
 
 
 def _draw_interval(axes: Any, estimate: Estimate, y: float, look: Mapping[str, Any]) -> None:

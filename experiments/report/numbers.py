@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from experiments.statistics import Estimate
 
-NONE = "n/a"
+NONE, DIVERGED = "n/a", "†"
 FEW = 20
 """Clusters below which bootstrap intervals are clearly too narrow."""
 Numeral = Callable[[float], str]
@@ -41,7 +41,9 @@ def signed(numeral: Numeral) -> Numeral:
 
 
 def interval(estimate: Estimate, numeral: Numeral) -> str:
-    """Return `mean [low, high]`."""
+    """Return `mean [low, high]`; n/a where the mean is not finite."""
+    if not math.isfinite(estimate.mean):
+        return NONE
     text = numeral(estimate.mean)
     if estimate.ci_low is None or estimate.ci_high is None:
         return text

@@ -1,13 +1,25 @@
 """The page results.md: who earned what, run by run, in Markdown."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from experiments.building import MYOPIC_TWIN
 from experiments.report.comparison import Comparison, contestants
-from experiments.report.numbers import NONE, Numeral, crowd, few, interval, markdown_table, rounded, signed, words
+from experiments.report.numbers import (
+    DIVERGED,
+    NONE,
+    Numeral,
+    crowd,
+    few,
+    interval,
+    markdown_table,
+    rounded,
+    signed,
+    words,
+)
 from experiments.report.runs import FinishedRun
-from experiments.statistics import Estimate, score
+from experiments.statistics import Estimate, best_first, score
 
 RIVALS = ("popularity", "cosine", MYOPIC_TWIN, "myopic_oracle")
 """Whom each run is compared with, user by user."""
@@ -45,6 +57,11 @@ def results_page(comparisons: Sequence[Comparison], unfinished: Sequence[str], c
         users, clusters = comparison.users, comparison.clusters
         met = f"{crowd(users, clusters, 'test users')}, one session each. {few(users, clusters)}".rstrip()
         blocks += [f"## {comparison.title}", met, policies_table(comparison), runs_table(comparison)]
+        blocks += [
+            f"* {DIVERGED} {whose} diverged, so its numbers are no result. {reason}."
+            for whose, reasons in comparison.diverged().items()
+            for reason in reasons
+        ]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -57,14 +74,14 @@ def policies_table(comparison: Comparison) -> str:
         returned = fmean(estimates["return"].mean for estimates in seeds)
         agent = label in comparison.variants()
         cells = [
-            f"**{label}**" if agent else label,
+            (f"**{label}**" if agent else label) + _mark(comparison, label),
             interval(seeds[0]["return"], numeral) if len(seeds) == 1 else _over_seeds(seeds, numeral),
             f"{fmean(estimates['length'].mean for estimates in seeds):.1f}",
             f"{fmean(estimates['ctr'].mean for estimates in seeds):.3f}",
             _score(returned, anchors),
         ]
         rows.append((returned, cells))
-    ordered = [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
+    ordered = [cells for _, cells in sorted(rows, key=lambda row: best_first(row[0]))]
     return markdown_table(["policy", "return", "length", "CTR", "score"], ordered)
 
 
@@ -78,7 +95,7 @@ def runs_table(comparison: Comparison) -> str:
             speed = run.steps_per_second
             rows.append(
                 [
-                    label,
+                    label + (f" {DIVERGED}" if run.agent in run.result.diverged else ""),
                     str(run.seed),
                     f"{run.user_steps:,}",
                     f"{run.train_seconds / 60:.1f}",
@@ -93,9 +110,13 @@ def runs_table(comparison: Comparison) -> str:
     return markdown_table(heads, rows)
 
 
+def _mark(comparison: Comparison, label: str) -> str:
+    return f" {DIVERGED}" if label in comparison.diverged() else ""
+
+
 def _numeral(comparison: Comparison) -> Numeral:
     means = [estimates["return"].mean for seeds in contestants(comparison).values() for estimates in seeds]
-    return rounded(max(map(abs, means)))
+    return rounded(max(map(abs, filter(math.isfinite, means)), default=0.0))
 
 
 def _over_seeds(seeds: Iterable[Mapping[str, Estimate]], numeral: Numeral) -> str:

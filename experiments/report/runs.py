@@ -1,6 +1,6 @@
 """What the folder of a finished run says."""
 
-import csv
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from experiments import config
 from experiments.building import MYOPIC_TWIN
 from experiments.evaluation import Evaluation
 from experiments.folder import RunFolder
-from experiments.statistics import Estimate
+from experiments.statistics import Estimate, read_estimate
 from experiments.tracking.metrics import STEP
+from experiments.tracking.metrics_file import read_rows
 from experiments.tracking.monitor import RETURN
 
 Policies = Mapping[str, Mapping[str, Estimate]]
@@ -40,7 +41,7 @@ class FinishedRun:
 
     @property
     def baselines(self) -> Policies:
-        """Return the policies that no training changes: neither the agent nor its myopic companion."""
+        """Return the policies that no training changes: neither the agent nor its twin."""
         learnt = (self.agent, MYOPIC_TWIN)
         return {name: estimates for name, estimates in self.result.policies.items() if name not in learnt}
 
@@ -73,12 +74,13 @@ def read_run(folder: RunFolder) -> FinishedRun:
     try:
         tables = {
             kind: {
-                policy: {name: Estimate(**estimate) for name, estimate in estimates.items()}
+                policy: {name: read_estimate(estimate) for name, estimate in estimates.items()}
                 for policy, estimates in summary[kind].items()
             }
             for kind in ("policies", "paired")
         }
-        result = Evaluation(agent=summary["agent"], clusters=summary.get("clusters"), **tables)
+        diverged = dict(summary.get("diverged", {}))
+        result = Evaluation(agent=summary["agent"], clusters=summary.get("clusters"), diverged=diverged, **tables)
         for estimates in (result.policies[result.agent], *result.policies.values()):
             _ = estimates["return"], estimates["length"], estimates["ctr"]
         numbers = {name: summary[name] for name in ("seed", "user_steps", "train_seconds", "steps_per_second")}
@@ -112,8 +114,4 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _read_curve(path: Path) -> dict[int, float]:
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        # A row in which no session ended has an empty cell.
-        return {int(row[STEP]): float(row[RETURN]) for row in csv.DictReader(file) if row.get(RETURN)}
+    return {int(row[STEP]): row[RETURN] for row in read_rows(path) if math.isfinite(row.get(RETURN, math.nan))}

@@ -6,7 +6,9 @@ from envs.interface import Metric
 from envs.simulator import fingerprint_of
 from experiments import evaluation
 from experiments.checkpoint import Header, installed_version, save_checkpoint
+from experiments.divergence import in_row
 from experiments.folder import RunFolder
+from experiments.progress import say
 from experiments.sessions import agent_policy
 from experiments.tracking import monitor
 from experiments.tracking.metrics import tag
@@ -35,6 +37,7 @@ class Logbook:
 
     def __init__(self, folder: RunFolder, seed: OneSeed, resumed: bool = False) -> None:
         self.folder, self.seed, self.training = folder, seed, seed.training
+        self.troubled = False
         own = self.training.simulator.METRICS
         tagged = [metric._replace(name=tag(metric.name)) for metric in own]
         logged = [*monitor.METRICS, *tagged, *seed.agent.METRICS, *METRICS]
@@ -51,6 +54,10 @@ class Logbook:
         """Write down the metrics since the last row, and return them with the timings."""
         user_steps, seconds = self.training.user_steps, self.training.train_seconds
         row = {**means, "time/time_elapsed": seconds, "time/fps": user_steps / max(seconds, 1e-9)}
+        trouble = in_row(row, user_steps)
+        if trouble is not None and not self.troubled:
+            say(f"learning has diverged: {trouble}; see to the rewards, or lower --agent.learning-rate")
+        self.troubled = self.troubled or trouble is not None
         self.metrics.write(user_steps, row)
         self.board.scalars(user_steps, row)
         return row
@@ -68,6 +75,7 @@ class Logbook:
 
     def checkpoint(self) -> None:
         """Replace the checkpoint, after all that was written before it is on disk."""
+        self.metrics.sync()
         self.board.flush()
         header = Header(
             settings=self.seed.run.tables(),

@@ -24,11 +24,17 @@ class MetricsFile:
     def __init__(self, path: Path, names: Sequence[str], resume_at: int | None = None) -> None:
         self.path = path
         self.names = list(names)
-        kept = [] if resume_at is None else _rows_until(path, resume_at, len(self.names) + 1)
+        rows = [] if resume_at is None else _read(path)[1]
+        kept = [row for row in rows if len(row) == len(self.names) + 1 and int(row[0]) <= (resume_at or 0)]
         write_atomically(path, "".join([_line([STEP, *self.names]), *map(_line, kept)]).encode())
 
+    def sync(self) -> None:
+        """Bring what was written to the disk, so that no checkpoint is there without the rows before it."""
+        with self.path.open("r+b") as file:
+            os.fsync(file.fileno())
+
     def write(self, user_steps: int, row: Mapping[str, float]) -> None:
-        """Append a row, at once on disk.
+        """Append a row, at once in the file.
 
         Raises:
             Failure: a full disk, or the run's folder was removed meanwhile.
@@ -43,13 +49,37 @@ class MetricsFile:
             raise Failure(f"cannot write {self.path}: {error.strerror}; {cure(error)}") from error
 
 
-def _rows_until(path: Path, user_steps: int, width: int) -> list[list[str]]:
+def read_rows(path: Path) -> list[dict[str, float]]:
+    """Return the rows of a metrics.csv by name, each without what was not measured; none where there is no file.
+
+    Raises:
+        Failure: it is no such file.
+    """
+    heads, rows = _read(path)
+    try:
+        return [{name: float(cell) for name, cell in zip(heads, row, strict=True) if cell} for row in rows]
+    except ValueError as error:
+        raise _broken(path, str(error)) from error
+
+
+def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return the names and the rows of a file, without a last one that a kill cut off."""
     if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))[1:]
-    # The last line may be cut off by a kill, but then it lies after the checkpoint.
-    return [row for row in rows if len(row) == width and row[0].isdigit() and int(row[0]) <= user_steps]
+        return [STEP], []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            heads, *rows = [*csv.reader(file)] or [[STEP]]
+    except UnicodeDecodeError as error:
+        raise _broken(path, "it is no UTF-8 text") from error
+    except csv.Error as error:
+        raise _broken(path, str(error)) from error
+    if heads[:1] != [STEP]:
+        raise _broken(path, f"its first column is not {STEP}")
+    return heads, [row for row in rows if len(row) == len(heads) and row[0].isdigit()]
+
+
+def _broken(path: Path, why: str) -> Failure:
+    return Failure(f"{path} is broken: {why}; delete it, which costs the learning curve so far and nothing else")
 
 
 def _line(cells: Sequence[str]) -> str:

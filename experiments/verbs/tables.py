@@ -5,8 +5,8 @@ from rich.table import Table
 
 from experiments.benchmark.scoreboard import Scoreboard
 from experiments.evaluation import Evaluation
-from experiments.report.numbers import Numeral, crowd, few, interval, signed, two_decimals
-from experiments.statistics import Estimate
+from experiments.report.numbers import DIVERGED, Numeral, crowd, few, interval, signed, two_decimals
+from experiments.statistics import Estimate, best_first
 from experiments.verbs.terminal import PIPED_WIDTH, console
 
 
@@ -17,8 +17,10 @@ def print_evaluation(result: Evaluation) -> None:
     users = result.policies[result.agent]["return"].n
     if warning := few(users, result.clusters):
         out.print(warning)
+    for policy, reason in result.diverged.items():
+        out.print(f"{DIVERGED} {policy} diverged, so its numbers are no result: {reason}.")
     closed = result.closed_gap()
-    if closed is None:
+    if closed is None or result.agent in result.diverged:
         return
     if closed < 0:
         out.print(f"{result.agent} earns less than the myopic oracle.")
@@ -54,11 +56,11 @@ def _table(result: Evaluation, narrow: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=not narrow, overflow="fold")
     for name in ("length", "CTR", "score"):
         table.add_column(name, justify="right", no_wrap=True)
-    for policy in sorted(result.policies, key=lambda name: result.policies[name]["return"].mean):
+    for policy in sorted(result.policies, key=lambda name: -best_first(result.policies[name]["return"].mean)):
         estimates = result.policies[policy]
         score = result.score(policy)
         table.add_row(
-            policy,
+            policy + (f" {DIVERGED}" if policy in result.diverged else ""),
             _interval(estimates["return"]),
             _interval(result.paired[policy]["return"], signed(two_decimals)) if policy in result.paired else "",
             f"{estimates['length'].mean:.1f}",

@@ -80,3 +80,32 @@ def test_cure_for_an_evaluation_that_was_interrupted(slatelab: Slatelab, monkeyp
         sentence = slatelab("train", *SHORT, "--out", RUN).sentence
     assert slatelab(*shlex.split(said(r"slatelab (train --resume '.*')", sentence))).code == 0
     assert "is finished" in slatelab("train", "--resume", RUN).sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff\xfe time", "it is no UTF-8 text"),
+        (b"step,loss\n1,2\n", "its first column is not time/total_timesteps"),
+        (b"time/total_timesteps,train/loss\n160,high\n", "could not convert string to float: 'high'"),
+    ],
+)
+def test_cure_for_metrics_that_cannot_be_read(content: bytes, why: str, slatelab: Slatelab, finished: Path) -> None:
+    shutil.copytree(finished, RUN)
+    metrics = Path(RUN, "metrics.csv")
+    metrics.write_bytes(content)
+    for command in (["report", ".", "--out", "page"], ["evaluate", RUN]):
+        failed = slatelab(*command)
+        assert (failed.code, f"metrics.csv is broken: {why}; delete it" in failed.sentence) == (1, True), failed.err
+    metrics.unlink()
+    assert slatelab("evaluate", RUN).code == 0
+    assert slatelab("report", ".", "--out", "page").code == 0
+    Path(RUN, "summary.json").unlink()
+    assert slatelab("train", "--resume", RUN).code == 0
+
+
+def test_resuming_a_run_whose_metrics_cannot_be_read_says_so(slatelab: Slatelab, finished: Path) -> None:
+    shutil.copytree(finished, RUN)
+    Path(RUN, "summary.json").unlink()
+    Path(RUN, "metrics.csv").write_bytes(b"\xff\xfe time")
+    assert "it is no UTF-8 text; delete it" in slatelab("train", "--resume", RUN).sentence
