@@ -1,5 +1,8 @@
 """What a few users are shown, as a Markdown table with titles."""
 
+import html
+import re
+
 import torch
 
 from envs.simulator import Outcome, Simulator
@@ -35,12 +38,18 @@ def sample_slates(simulator: Simulator, act: Act) -> str:
     return "\n".join(["| user | slate | shown, **clicked** |", "|---|---|---|", *rows])
 
 
+def plain_markdown(text: str) -> str:
+    """Return a line of Markdown that shows a text as it stands in a table's cell: no link, no picture, no markup."""
+    line = html.escape(" ".join(text.split()), quote=False).replace("|", "/")
+    return re.sub(r"([\\`*_\[\]!])", r"\\\1", line)
+
+
 def _titles(simulator: Simulator, ids_K: torch.Tensor, outcome: Outcome, user: int) -> str:
     columns = simulator.spec.response_columns
     stars = next((columns.index(name) for name in RATINGS if name in columns), None)
     shown = []
     for slot, title in enumerate(simulator.titles(ids_K.cpu().numpy())):
-        text = str(title).replace("|", "/").replace("\n", " ")
+        text = plain_markdown(str(title))
         if bool(outcome.response[user, slot, 0] > 0):
             given = "" if stars is None else f" ({float(outcome.response[user, slot, stars]):.1f} stars)"
             text = f"**{text}**{given}"
