@@ -1,7 +1,6 @@
 """Values become what a setting's annotation says, wherever they come from: Python, TOML or a flag."""
 
 import dataclasses
-import math
 import numbers
 import typing
 from pathlib import Path
@@ -9,10 +8,11 @@ from types import NoneType, UnionType
 from typing import Any
 
 from encoders.errors import UsageError
-from encoders.registry import unknown_name
 
 NUMBERS: dict[Any, type] = {int: numbers.Integral, float: numbers.Real}
 """Number type to what may stand for it; numpy's numbers too."""
+LARGEST = 3.4028234663852886e38
+"""Of float32."""
 
 
 def convert(hint: Any, value: Any, name: str) -> Any:
@@ -30,13 +30,16 @@ def convert(hint: Any, value: Any, name: str) -> Any:
     if origin is typing.Literal:
         if value in options:
             return value
-        raise unknown_name(name, str(value), map(str, options))
+        raise UsageError(f"{name} is {value!r}, expected one of {', '.join(map(str, options))}")
     if origin in (tuple, list) and isinstance(value, list | tuple):
         return _convert_sequence(origin, options, value, name)
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
     if hint in NUMBERS and isinstance(value, NUMBERS[hint]) and not isinstance(value, bool):
-        return hint(value)
+        try:
+            return hint(value)
+        except OverflowError:  # a whole number of more than 300 digits
+            raise wrong from None
     kind = origin or hint
     if isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
@@ -44,7 +47,7 @@ def convert(hint: Any, value: Any, name: str) -> Any:
 
 
 def check_finite(settings: Any, where: str = "") -> None:
-    """Refuse settings that hold infinity or what is not a number, at any depth.
+    """Refuse settings that hold infinity, what is not a number or more than a tensor's float32 can hold, at any depth.
 
     Args:
         settings: a dataclass; anything else holds nothing.
@@ -59,13 +62,15 @@ def check_finite(settings: Any, where: str = "") -> None:
         value = getattr(settings, field.name)
         check_finite(value, f"{where}{field.name}: ")
         if not _is_finite(value):
-            raise UsageError(f"{where}{field.name} is {value}; it has to be finite")
+            raise UsageError(
+                f"{where}{field.name} is {value}; it has to be finite, and of a size that float32 can hold"
+            )
 
 
 def _is_finite(value: Any) -> bool:
     if isinstance(value, tuple | list):
         return all(map(_is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
+    return not isinstance(value, float) or abs(value) <= LARGEST
 
 
 def _convert_union(options: tuple[Any, ...], value: Any, name: str, wrong: UsageError) -> Any:

@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 
+LARGEST_WEIGHT, LARGEST_LOGIT = 1e30, 80.0
+"""A weight, or a score whose exponential is one, of which a few still add up to a float32."""
 FEW_OPTIONS = 32
 """Up to so many options many users' choices are found option by option on a CPU."""
 
@@ -202,6 +204,9 @@ def check_choice(name: str, parameters: ChoiceParameters, no_click: float, *, se
         raise UsageError(f"{name} clicks several slots, but here at most one is; use one of {', '.join(known)}")
     if name not in known:
         raise unknown_name("choice_model", name, known)
+    largest = LARGEST_WEIGHT if name == "multinomial_proportional" else LARGEST_LOGIT
+    if not abs(no_click) <= largest:
+        raise UsageError(f"no_click_mass is {no_click}; make it at most {largest:g} in size, for {name}")
     if name == "multinomial_proportional" and not no_click > parameters.min_score:
         raise UsageError(
             f"no_click_mass {no_click} is not above min_score {parameters.min_score}, so that a slate could be "

@@ -7,7 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.choice import CHOICE_MODELS, FEW_OPTIONS, ChoiceParameters, logit_weights, multinomial_logit, sample_choice
+from encoders.errors import UsageError
+from envs.choice import (
+    CHOICE_MODELS,
+    FEW_OPTIONS,
+    PLAIN_CHOICE,
+    ChoiceParameters,
+    check_choice,
+    logit_weights,
+    multinomial_logit,
+    sample_choice,
+)
 from envs.interface import FEW_USERS, mask_out
 
 
@@ -114,3 +124,12 @@ def test_mask_out_writes_minus_infinity_into_a_copy() -> None:
     values = torch.tensor([[1.0, 2.0]])
     assert mask_out(values, torch.tensor([[True, False]])).tolist() == [[-math.inf, 2.0]]
     assert values.tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize("name", CHOICE_MODELS)
+@pytest.mark.parametrize("mass", [1e300, -1e300, 200.0, float("nan"), float("inf")])
+def test_a_no_click_mass_that_no_model_can_weigh_is_refused(name: str, mass: float) -> None:
+    if name == "multinomial_proportional" and mass == 200.0:
+        return
+    with pytest.raises(UsageError, match="no_click_mass"):
+        check_choice(name, PLAIN_CHOICE, mass)

@@ -54,7 +54,7 @@ def test_another_package_with_a_setting_of_that_name_is_not_taken_for_ours() -> 
         ({"num_candidates": 5000}, "num_candidates 5000 is larger than the catalogue of 2245"),
         ({"num_exploration": 31}, "num_exploration is 31"),
         ({"num_exploration": -1}, "num_exploration is -1"),
-        ({"user_vector": "txt"}, 'unknown user_vector "txt"'),
+        ({"user_vector": "txt"}, "user_vector is 'txt', expected one of"),
         ({"time_limit": 0}, "time_limit is 0"),
         ({"history_size": 0}, "history_size is 0"),
         ({"mood_decay": 1.5}, "mood_decay is 1.5"),
