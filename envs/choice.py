@@ -187,7 +187,9 @@ PLAIN_CHOICE = ChoiceParameters()
 """The published parameters."""
 
 
-def check_choice(name: str, parameters: ChoiceParameters, no_click: float, *, several: bool = True) -> None:
+def check_choice(
+    name: str, parameters: ChoiceParameters, no_click: float, *, several: bool = True, setting: str = "no_click_mass"
+) -> None:
     """Refuse what is no choice model, or cannot be here.
 
     Args:
@@ -195,6 +197,7 @@ def check_choice(name: str, parameters: ChoiceParameters, no_click: float, *, se
         parameters: of the model.
         no_click: score of clicking nothing.
         several: whether more than one click a slate makes sense here.
+        setting: which setting ``no_click`` is.
 
     Raises:
         UsageError: an unknown name, a model of several clicks where one is meant, or proportions without any weight.
@@ -206,9 +209,9 @@ def check_choice(name: str, parameters: ChoiceParameters, no_click: float, *, se
         raise unknown_name("choice_model", name, known)
     largest = LARGEST_WEIGHT if name == "multinomial_proportional" else LARGEST_LOGIT
     if not abs(no_click) <= largest:
-        raise UsageError(f"no_click_mass is {no_click}; make it at most {largest:g} in size, for {name}")
+        raise UsageError(f"{setting} is {no_click}; make it at most {largest:g} in size, for {name}")
     if name == "multinomial_proportional" and not no_click > parameters.min_score:
         raise UsageError(
-            f"no_click_mass {no_click} is not above min_score {parameters.min_score}, so that a slate could be "
+            f"{setting} {no_click} is not above min_score {parameters.min_score}, so that a slate could be "
             "without any weight; lower choice.min_score"
         )

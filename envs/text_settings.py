@@ -44,7 +44,7 @@ class TextDomainSettings:
         if self.encoder not in ENCODERS and Path(self.encoder).expanduser().is_dir():
             object.__setattr__(self, "encoder", absolute(self.encoder))
         check_source(self)
-        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False)
+        check_choice(self.choice_model, self.choice, self.no_click_logit, several=False, setting="no_click_logit")
         if self.time_limit < 1:
             raise UsageError(f"time_limit is {self.time_limit}; make it 1 or more")
 
