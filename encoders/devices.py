@@ -1,6 +1,29 @@
-"""What may be done on a device without waiting for it."""
+"""Which device a name means, and what may be done there without waiting for it."""
 
 import torch
+
+from encoders.errors import UsageError
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn a device setting into a device; ``auto`` is CUDA where there is one, ``cpu:0`` is ``cpu``.
+
+    Raises:
+        UsageError: the device does not exist here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+        if resolved.type == "meta":
+            raise RuntimeError("it holds no numbers")
+        if resolved.type == "cpu" and resolved.index:
+            raise RuntimeError("there is one CPU")
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f'device "{device}" cannot be used here; choose "auto" or "cpu" ({reason})') from error
+    return torch.device("cpu") if resolved.type == "cpu" else resolved
 
 
 def may_look(device: torch.device) -> bool:

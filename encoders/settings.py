@@ -1,6 +1,5 @@
 """How an encoder is run: device, precision, batch size."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ class EncoderSettings:
     """Settings of a run of an encoder.
 
     Raises:
-        UsageError: a value outside the listed ones, float16 on the CPU, or a CUDA device that is not there.
+        UsageError: a value outside the listed ones, float16 on the CPU, or a device that is not there.
     """
 
     device: str = "auto"
@@ -29,8 +28,6 @@ class EncoderSettings:
 
     def __post_init__(self) -> None:
         """Check the values now rather than at the first text."""
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
-            raise UsageError(f'unknown device "{self.device}" (known: auto, cpu, cuda, cuda:N, mps)')
         if self.precision not in PRECISIONS:
             raise UsageError(f'unknown precision "{self.precision}" (known: {", ".join(PRECISIONS)})')
         if self.batch_size < 1:
@@ -41,18 +38,9 @@ class EncoderSettings:
 
     def resolve_device(self) -> "torch.device":
         """Return the torch device that ``device`` means on this machine."""
-        import torch
+        from encoders.devices import resolve_device
 
-        name = self.device
-        if name == "auto":
-            name = "cuda" if torch.cuda.is_available() else "cpu"
-        device = torch.device(name)
-        if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-            raise UsageError(
-                f'there is no device "{name}" here ({torch.cuda.device_count()} CUDA devices); choose "auto" or "cpu"'
-            )
-        if device.type == "mps" and not torch.backends.mps.is_available():
-            raise UsageError('there is no device "mps" here; choose "auto" or "cpu"')
+        device = resolve_device(self.device)
         if device.type == "cpu" and self.precision == "float16":
             raise UsageError('precision "float16" needs a GPU; on the CPU choose "float32" or "bfloat16"')
         return device

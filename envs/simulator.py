@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders.devices import resolve_device as resolve_device
 from encoders.errors import UsageError
 from envs.interface import Metric, Observation, Policy, Spec, Tensors
 
@@ -160,20 +161,3 @@ def check_seed(seed: Any) -> int:
     if not whole or not 0 <= seed < 2**64:
         raise UsageError(f"seed is {seed!r}; it has to be a whole number from 0 to 2**64 - 1")
     return int(seed)
-
-
-def resolve_device(device: str) -> torch.device:
-    """Turn a device setting into a device; ``auto`` is CUDA where there is one.
-
-    Raises:
-        UsageError: the device does not exist here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f'device "{device}" cannot be used here; choose "auto" or "cpu" ({reason})') from error
-    return resolved

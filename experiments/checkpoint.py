@@ -14,6 +14,7 @@ from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors
 from envs.simulator import Simulator, fingerprint_of
+from experiments.names import canonical_tables
 from experiments.plain import to_json
 from experiments.settings import FREE, RunSettings
 
@@ -100,15 +101,16 @@ def check_same(header: Header, run: RunSettings, path: Path) -> None:
     free = {("train", name) for name in FREE}
     if header.fingerprint:
         free |= {("env", name) for name in getattr(run.env, "PLACES", ())}
+    made_with = canonical_tables(header.settings)
     for name in ("env", "agent"):
-        theirs, ours = header.settings["train"][name], tables["train"][name]
+        theirs, ours = made_with["train"][name], tables["train"][name]
         if theirs != ours:
             raise UsageError(
                 f'the checkpoint in {path} was made with {name} "{theirs}", not "{ours}"; '
                 f"resume it without --{name}, or start another run with another --out"
             )
     for table, ours in tables.items():
-        theirs = header.settings[table]
+        theirs = made_with[table]
         for name in sorted(ours.keys() | theirs.keys()):
             if (table, name) in free or ours.get(name) == theirs.get(name):
                 continue

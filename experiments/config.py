@@ -12,6 +12,7 @@ from typing import Any
 from encoders.conversion import check_finite, convert
 from encoders.errors import Failure, UsageError
 from encoders.registry import lookup, unknown_name
+from experiments.names import canonical_agent, canonical_env, canonical_tables
 from experiments.namesakes import hidden_by_us
 from experiments.settings import TABLES, RunSettings, TrainSettings
 
@@ -20,6 +21,7 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 def resolve(*layers: Tables) -> RunSettings:
     """Return the settings of a run from layers of tables, weakest first, over the presets of agent and pair."""
+    layers = tuple(canonical_tables(layer) for layer in layers)
     env, agent = choose_pair(*layers)
     env_settings, agent_settings = settings_classes(env, agent)
     layers = (preset_tables(env, agent), *layers)
@@ -52,11 +54,26 @@ def parse_tables(content: str, source: str) -> dict[str, dict[str, Any]]:
         tables = tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{source} is not valid TOML: {error}") from error
+    return canonical_tables(check_tables(tables, source))
+
+
+def check_tables(tables: Any, source: str) -> Tables:
+    """Return tables of settings, or say what is none of them.
+
+    Args:
+        tables: the tables [train], [env] and [agent], each of which may be missing.
+        source: where they come from.
+
+    Raises:
+        UsageError: a table of another name, or something that is no table.
+    """
+    if not isinstance(tables, Mapping):
+        raise UsageError(f"{source} are {tables!r}; they have to be tables such as {{'agent': {{'discount': 0.9}}}}")
     for name, table in tables.items():
         if name not in TABLES:
-            raise UsageError(f"{source}: {unknown_name('table', name, TABLES)}")
-        if not isinstance(table, dict):
-            raise UsageError(f"{source}: {name} has to be a table, write [{name}] above its settings")
+            raise UsageError(f"{source}: {unknown_name('table', str(name), TABLES)}")
+        if not isinstance(table, Mapping):
+            raise UsageError(f"{source}: {name} has to be a table of settings, not {table!r}")
     return tables
 
 
@@ -120,17 +137,7 @@ def choose_pair(*layers: Tables) -> tuple[str, str]:
     for name, value in chosen.items():
         if not isinstance(value, str):
             raise UsageError(f"[train] {name} is {value!r}, expected str")
-    return full_env_id(chosen["env"]), chosen["agent"]
-
-
-def full_env_id(env: str) -> str:
-    """Return the id of one of our own environments in full, where its namespace was left out."""
-    if "/" in env or ":" in env:
-        return env
-    from envs import ENVIRONMENTS
-
-    full = f"slatelab/{env}"
-    return full if full in ENVIRONMENTS else env
+    return canonical_env(chosen["env"]), canonical_agent(chosen["agent"])
 
 
 def build(cls: type[Any], table: str, *layers: Tables) -> Any:
@@ -163,7 +170,7 @@ def _apply(settings: Any, table: Mapping[str, Any], where: str) -> Any:
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in names:
-            raise UsageError(f"{where} {unknown_name('setting', name, names)}")
+            raise UsageError(f"{where} {unknown_name('setting', str(name), names)}")
         current = getattr(settings, name)
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
             values[name] = _apply(current, value, f"{where} {name}:")

@@ -8,8 +8,10 @@ import numpy as np
 
 from agents.baselines import Cosine, NoSettings, Popularity, Random
 from agents.protocol import Agent
+from encoders.conversion import convert
+from encoders.errors import UsageError
 from envs.interface import Metric
-from envs.simulator import Simulator, Split
+from envs.simulator import Simulator, Split, check_split
 from experiments import statistics
 from experiments.memory import enough_memory
 from experiments.seeds import Purpose, derive_seed
@@ -48,6 +50,15 @@ class Panel:
     """Of which split."""
     seed: int = PANEL_SEED
     """Draws the users and the noise they meet."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be; numpy's integers become plain ones."""
+        for name, least in (("users", 1), ("seed", 0)):
+            value = convert(int, getattr(self, name), name)
+            if value < least:
+                raise UsageError(f"{name} is {value}; it has to be at least {least}")
+            object.__setattr__(self, name, value)
+        check_split(self.split)
 
     def stream(self, purpose: Purpose, *names: str) -> int:
         """Return the seed of one of its streams.

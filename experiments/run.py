@@ -128,7 +128,10 @@ def train(
         UsageError: a name, a setting or a value that cannot be, or the folder exists.
         Failure: something that is needed is missing or broken.
     """
-    layer = config.read_tables(Path(settings)) if isinstance(settings, str | Path) else settings or {}
+    if isinstance(settings, str | Path):
+        layer: config.Tables = config.read_tables(Path(settings))
+    else:
+        layer = config.check_tables({} if settings is None else settings, "settings")
     named = {"env": env, "agent": agent, "steps": steps, "seed": seed}
     arguments = {"train": {name: value for name, value in named.items() if value is not None}}
     resolved = config.resolve(layer, arguments)

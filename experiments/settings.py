@@ -7,6 +7,7 @@ from typing import Any
 
 from encoders.conversion import check_finite
 from encoders.errors import UsageError
+from experiments.names import CANONICAL
 
 TABLES = ("train", "env", "agent")
 """The tables of settings, as in config.toml."""
@@ -74,9 +75,14 @@ class RunSettings:
     """The agent's Settings."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are not finite."""
+        """Bring every name into its one form; refuse numbers that are not finite."""
         for table in TABLES:
             check_finite(getattr(self, table), f"[{table}] ")
+        for (table, name), canonical in CANONICAL.items():
+            settings = getattr(self, table)
+            value = getattr(settings, name, None)
+            if isinstance(value, str) and canonical(value) != value:
+                object.__setattr__(self, table, dataclasses.replace(settings, **{name: canonical(value)}))
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """Return the tables [train], [env] and [agent] of plain values, as in config.toml.

@@ -10,6 +10,7 @@ from envs.simulator import resolve_device
 from experiments import config
 from experiments.benchmark.cells import Cell, first_difference
 from experiments.benchmark.settings import BenchmarkSettings
+from experiments.names import canonical_agent, canonical_env
 from experiments.progress import say
 
 DECIDED = {"env": "--envs", "agent": "--agents", "seed": "--seeds", "eval_users": "--eval-users", "out": "--out"}
@@ -49,9 +50,10 @@ def _read_config(path: Path) -> config.Tables:
 
 def _agents(settings: BenchmarkSettings) -> list[str]:
     if settings.agents:
-        for name in settings.agents:
+        named = list(dict.fromkeys(map(canonical_agent, settings.agents)))
+        for name in named:
             config.agent_class(name)
-        return list(dict.fromkeys(settings.agents))
+        return named
     from agents import AGENTS
 
     found = []
@@ -68,7 +70,7 @@ def _agents(settings: BenchmarkSettings) -> list[str]:
 def _envs(settings: BenchmarkSettings, tables: config.Tables) -> list[str]:
     from envs import ENVIRONMENTS
 
-    named = [config.full_env_id(name) for name in settings.envs]
+    named = [canonical_env(name) for name in settings.envs]
     for env in named:
         config.simulator_class(env)
         if _lacks_data(settings, tables, env):
@@ -90,9 +92,9 @@ def _layers(settings: BenchmarkSettings, tables: config.Tables, env: str, agent:
     from agents import AGENTS
     from envs import ENVIRONMENTS
 
-    envs = {*ENVIRONMENTS, *map(config.full_env_id, settings.envs)}
+    envs = {*ENVIRONMENTS, *map(canonical_env, settings.envs)}
     plain_env, own_env = _split(tables.get("env", {}), envs, env)
-    plain_agent, own_agent = _split(tables.get("agent", {}), {*AGENTS, *settings.agents}, agent)
+    plain_agent, own_agent = _split(tables.get("agent", {}), {*AGENTS, *map(canonical_agent, settings.agents)}, agent)
     layers: list[config.Tables] = [{"train": tables.get("train", {}), "env": plain_env, "agent": plain_agent}]
     layers.append({"env": own_env, "agent": own_agent})
     if settings.data is not None and _takes_data(env):
@@ -108,7 +110,7 @@ def _split(table: Mapping[str, Any], names: set[str], name: str) -> tuple[dict[s
     """Return the settings that hold for all, and those under the one name."""
     plain, own = {}, {}
     for key, value in table.items():
-        full = key if key in names else config.full_env_id(key)
+        full = key if key in names else canonical_env(key)
         if full not in names or not isinstance(value, Mapping):
             plain[key] = value
         elif full == name:

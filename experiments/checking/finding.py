@@ -10,7 +10,8 @@ from agents import AGENTS
 from encoders.errors import Failure, UsageError
 from encoders.registry import unknown_name
 from experiments.checking.verdicts import told
-from experiments.config import agent_class, full_env_id, simulator_class
+from experiments.config import agent_class, simulator_class
+from experiments.names import canonical_env
 
 Built = TypeVar("Built")
 AGENT = ("act", "update", "state_dict", "load_state_dict")
@@ -45,7 +46,7 @@ def find(what: str | type[Any]) -> Found:
         if hasattr(imported, attribute):
             return _classified(getattr(imported, attribute), what)
     try:
-        return Found(name=what, kind="environment", cls=simulator_class(full_env_id(what)))
+        return Found(name=what, kind="environment", cls=simulator_class(canonical_env(what)))
     except UsageError as error:
         if module:
             raise UsageError(

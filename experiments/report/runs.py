@@ -12,6 +12,7 @@ from experiments import config
 from experiments.building import MYOPIC_TWIN
 from experiments.evaluation import Evaluation
 from experiments.folder import RunFolder
+from experiments.names import canonical_env
 from experiments.statistics import Estimate, read_estimate
 from experiments.tracking.metrics import STEP
 from experiments.tracking.metrics_file import read_rows
@@ -84,7 +85,7 @@ def read_run(folder: RunFolder) -> FinishedRun:
         for estimates in (result.policies[result.agent], *result.policies.values()):
             _ = estimates["return"], estimates["length"], estimates["ctr"]
         numbers = {name: summary[name] for name in ("seed", "user_steps", "train_seconds", "steps_per_second")}
-        env = summary["env"]
+        env = canonical_env(summary["env"])
     except (KeyError, TypeError, AttributeError) as error:
         raise Failure(
             f"{folder.summary} is broken ({type(error).__name__}: {error}); make it anew with slatelab evaluate"

@@ -11,6 +11,7 @@ import tyro
 
 from encoders.errors import UsageError
 from experiments import config
+from experiments.names import CANONICAL
 from experiments.settings import RunSettings, TrainSettings
 
 PROG = "slatelab train"
@@ -106,7 +107,7 @@ def _check_same_pair(named: argparse.Namespace, of_run: config.Tables) -> None:
     """Refuse another environment or agent at once: its settings would not fit those of the run."""
     for flag, theirs in zip(("env", "agent"), config.choose_pair(of_run), strict=True):
         asked = getattr(named, flag)
-        if asked not in (None, theirs):
+        if asked is not None and CANONICAL["train", flag](asked) != theirs:
             raise UsageError(
                 f'the run in {named.resume} was made with {flag} "{theirs}", not "{asked}"; '
                 f"resume it without --{flag}, or start another run with another --out"

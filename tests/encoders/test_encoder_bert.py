@@ -170,7 +170,7 @@ def test_the_fingerprint_follows_weights_pooling_length_and_precision_but_not_ba
 
 def test_the_fingerprint_does_not_follow_the_device(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cpu"))
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch, "empty", lambda *sizes, device: None)
     cuda = BertEncoder.from_folder(tiny_folder, EncoderSettings(device="cuda"))
     assert cpu.fingerprint == cuda.fingerprint
 
@@ -296,13 +296,19 @@ def test_bfloat16_is_near_float32(tiny: BertEncoder) -> None:
     assert cosines.min() > 0.99
 
 
+def test_the_first_cpu_is_the_cpu() -> None:
+    assert EncoderSettings(device="cpu:0").resolve_device() == torch.device("cpu")
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({"device": "cpu", "precision": "float16"}, "needs a GPU"),
         ({"precision": "int8"}, "unknown precision"),
-        ({"device": "gpu"}, "unknown device"),
-        ({"device": "cuda:99"}, "no device"),
+        ({"device": "gpu"}, 'device "gpu" cannot be used here'),
+        ({"device": "cuda:99"}, 'device "cuda:99" cannot be used here'),
+        ({"device": "meta"}, "it holds no numbers"),
+        ({"device": "cpu:1"}, "there is one CPU"),
         ({"batch_size": 0}, "at least 1"),
     ],
 )
