@@ -122,7 +122,7 @@ def test_nested_table_changes_only_what_it_names() -> None:
     ],
 )
 def test_value_of_the_wrong_type_is_named(name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=rf"\[env\] {name} is .*expected"):
+    with pytest.raises(UsageError, match=rf"\[env\] {name} (is .*expected|\"c\" \(known: a, b)"):
         config.build(Various, "env", {"env": {name: value}})
 
 
