@@ -15,11 +15,18 @@ from torch import Tensor
 Tensors = dict[str, Tensor]
 """Named tensors which share their leading axis, the users."""
 
+Bound = float | tuple[float, ...]
+"""A number, or one for each place of a last axis."""
+
 Observation = Tensors
 """What an agent sees, batched: ``user (B, U)``, ``candidates (B, M, D)``, ``response (B, K, R)``,
 ``slate_items (B, K, D)`` and, where the environment has them, ``candidate_ids (B, M)``, ``popularity (B, M)``,
 ``budget (B, 1)``, ``history (B, L + 1, F)``: the totals of the session so far, then what each of the last L slates
 brought, the newest first, zeros where there was none (`envs.history.WithHistory`)."""
+
+
+UNIT = 1 + 1e-5
+"""Bound of the numbers of a vector of unit length, up to rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,9 @@ class Spec:
     """Items of the catalogue; ``candidate_ids`` are below it."""
     shapes: Mapping[str, tuple[int, ...]]
     """Observation key to the shape of one user's entry, without the leading axis B."""
+    bounds: Mapping[str, tuple[Bound, Bound]] = field(default_factory=dict)
+    """Observation key to the least and the largest number there can be, where they are known: one for the whole entry,
+    or one for each place of its last axis. Clicks are 0 or 1 anyway."""
     static_items: bool = False
     """Whether an item's features and popularity depend on its id alone, wherever and whenever it is a candidate."""
     response_columns: tuple[str, ...]

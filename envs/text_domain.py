@@ -18,7 +18,7 @@ from torch.nn.functional import embedding, embedding_bag
 from envs.candidates import CandidateSource, Offer
 from envs.catalog import Catalog
 from envs.choice import CHOICE_MODELS, sample_choice
-from envs.interface import Metric, Observation, Policy, Spec, Tensors, mask_out
+from envs.interface import UNIT, Metric, Observation, Policy, Spec, Tensors, mask_out
 from envs.simulator import CLUSTER, Anchor, Outcome, Split, State, check_sizes, resolve_device
 from envs.slates import optimal_slate, top_k
 from envs.tensors import repeats_if_any
@@ -321,6 +321,11 @@ class TextDomain(ABC):
             num_items=len(self.vectors),
             static_items=self.STATIC_ITEMS,
             shapes={name: tuple(value.shape[1:]) for name, value in first.items()},
+            bounds={
+                "candidates": (-UNIT, UNIT),
+                "slate_items": (-UNIT, UNIT),
+                "popularity": (float(self.popularity.min()), float(self.popularity.max())),
+            },
             response_columns=("click", "reward", *answers),
             neutral_response=(0.0, 0.0, *answers.values()),
         )

@@ -4,7 +4,9 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
+from envs.interface import Bound
 from envs.simulator import Simulator
 
 
@@ -16,9 +18,18 @@ def observation_space(simulator: Simulator) -> gym.spaces.Dict:
         if name == "candidate_ids":
             spaces[name] = gym.spaces.Box(0, spec.num_items - 1, shape, np.int64)
         else:
-            limit = np.finfo(np.float32).max
-            spaces[name] = gym.spaces.Box(-limit, limit, shape, np.float32)
+            low, high = (_filled(bound, shape) for bound in spec.bounds.get(name, (-np.inf, np.inf)))
+            if name == "response":
+                low[:, 0], high[:, 0] = 0, 1
+            spaces[name] = gym.spaces.Box(low, high, shape, np.float32)
     return gym.spaces.Dict(spaces)
+
+
+def _filled(bound: Bound, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a bound for every number of an entry; what has none has the largest float there is, as it is finite."""
+    limit = np.finfo(np.float32).max
+    filled: NDArray[np.float32] = np.clip(np.broadcast_to(bound, shape), -limit, limit).astype(np.float32)
+    return filled
 
 
 def action_space(simulator: Simulator) -> gym.spaces.MultiDiscrete:

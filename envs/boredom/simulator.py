@@ -1,5 +1,6 @@
 """Users who tire of a topic they click too often: `slatelab/Boredom-v0` and its re-ranking form."""
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar, NamedTuple
@@ -15,7 +16,7 @@ from envs.boredom.mixtures import count_ends, sparse_directions
 from envs.boredom.policies import hand_rule, myopic_oracle, near_oracle
 from envs.boredom.settings import BoredomRerankSettings, BoredomSettings
 from envs.choice import CHOICE_MODELS
-from envs.interface import Metric, Observation, Policy, Spec, Tensors
+from envs.interface import UNIT, Metric, Observation, Policy, Spec, Tensors
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import top_k
 from envs.tensors import blanked, repeats_if_any
@@ -310,6 +311,7 @@ class Boredom:
                 "response": (slots, 2),
                 "slate_items": (slots, topics),
             },
+            bounds={"user": (0, math.inf), "candidates": (0, UNIT), "slate_items": (0, UNIT), "response": (0, 1)},
             response_columns=("click", "reward"),
             neutral_response=(0.0, 0.0),
         )

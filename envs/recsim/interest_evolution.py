@@ -250,6 +250,7 @@ class InterestEvolution:
     def spec(self) -> Spec:
         """Sizes of observation and action; an item of the catalogue is a topic."""
         slots, offered, topics = self.settings.slate_size, self.settings.num_candidates, self.settings.num_topics
+        inf, longest = math.inf, self.settings.document_length
         shapes: dict[str, tuple[int, ...]] = {
             "user": (topics,),
             "candidates": (offered, topics),
@@ -261,6 +262,13 @@ class InterestEvolution:
             slate_size=slots,
             num_items=topics,
             shapes=shapes | {"budget": (1,)} if self.settings.observe_budget else shapes,
+            bounds={
+                "user": (-1, 1),
+                "candidates": (0, 1),
+                "slate_items": (0, 1),
+                "response": ((0, 0, 0, -inf, 0), (1, longest, longest, inf, 1)),
+                "budget": (-inf, 1),
+            },
             response_columns=("click", "reward", "minutes", "quality", "topic"),
             neutral_response=(0.0, 0.0, 0.0, 0.0, 0.0),
         )

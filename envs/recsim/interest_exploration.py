@@ -1,5 +1,6 @@
 """Two kinds of users and two topics of unlike quality: `slatelab/InterestExploration-v0`."""
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
@@ -204,6 +205,7 @@ class InterestExploration:
                 "response": (slots, 4),
                 "slate_items": (slots, topics + 1),
             },
+            bounds=dict.fromkeys(("user", "candidates", "slate_items", "response"), (0, math.inf)),
             response_columns=("click", "reward", "quality", "topic"),
             neutral_response=(0.0, 0.0, 0.0, 0.0),
         )

@@ -1,5 +1,6 @@
 """Clickbait against satisfaction: `slatelab/LongTermSatisfaction-v0`."""
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
@@ -195,6 +196,7 @@ class LongTermSatisfaction:
             slate_size=slots,
             num_items=BINS,
             shapes={"user": (4,), "candidates": (offered, 1), "response": (slots, 2), "slate_items": (slots, 1)},
+            bounds={"candidates": (0, 1), "slate_items": (0, 1), "response": (0, math.inf)},
             response_columns=("click", "reward"),
             neutral_response=(0.0, 0.0),
         )
