@@ -13,6 +13,8 @@ from envs.interface import Tensors
 from envs.simulator import Outcome, Simulator, Split
 
 USERS = 2
+SEED = 0x7472_6961
+"""Of the trial's own stream, which no other begins with."""
 
 
 class Trial(NamedTuple):
@@ -31,7 +33,7 @@ def try_out(simulator: Simulator, split: Split) -> Trial:
         UsageError: what a step gives has another shape or type than `Outcome` says, or lacks a declared metric.
     """
     with torch.inference_mode(False), torch.no_grad():
-        generator = torch.Generator(simulator.device).manual_seed(0)
+        generator = torch.Generator(simulator.device).manual_seed(SEED)
         users = simulator.sample_users(USERS, split, generator)
         state = simulator.start(users, simulator.start_noise(USERS, generator))
         slate_BK = torch.arange(simulator.spec.slate_size, device=simulator.device).expand(USERS, -1)
