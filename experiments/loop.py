@@ -11,6 +11,7 @@ from experiments.progress import TrainingProgress, say
 from experiments.stopping import stop_signal
 from experiments.tracking.logbook import Logbook
 from experiments.training import Training
+from experiments.trust import resuming
 
 
 def learn(training: Training, logbooks: Sequence[Logbook]) -> None:
@@ -36,7 +37,7 @@ def learn(training: Training, logbooks: Sequence[Logbook]) -> None:
             if stopped.is_set() or time.monotonic() - saved >= settings.checkpoint_seconds:
                 saved = _checkpoint(logbooks)
             if stopped.is_set() and not training.finished:
-                cures = (f"slatelab train --resume {logbook.folder.quoted}" for logbook in logbooks)
+                cures = (resuming(logbook.folder.path, logbook.seed.run.tables()) for logbook in logbooks)
                 raise KeyboardInterrupt(f"go on with {' and '.join(cures)}")
         _checkpoint(logbooks)
 

@@ -22,6 +22,7 @@ from experiments.settings import RunSettings
 from experiments.starting import restore, start
 from experiments.tracking.tensorboard import write_evaluation
 from experiments.training import Training
+from experiments.trust import check_trusted
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ def train(
     seed: int | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Mapping[str, Any]] | str | Path | None = None,
+    trust: bool = False,
 ) -> Run:
     """Train an agent, as ``slatelab train`` does, without the final evaluation.
 
@@ -123,17 +125,20 @@ def train(
         seed: of the run.
         out: run folder; without one it is temporary, see `Run.save`.
         settings: the tables ``train``, ``env`` and ``agent``, or the path of a TOML file of them.
+        trust: use an environment, agent or encoder of one's own that such a file names, which runs its code.
 
     Raises:
         UsageError: a name, a setting or a value that cannot be, or the folder exists.
         Failure: something that is needed is missing or broken.
     """
-    if isinstance(settings, str | Path):
-        layer: config.Tables = config.read_tables(Path(settings))
-    else:
-        layer = config.check_tables({} if settings is None else settings, "settings")
     named = {"env": env, "agent": agent, "steps": steps, "seed": seed}
     arguments = {"train": {name: value for name, value in named.items() if value is not None}}
+    if isinstance(settings, str | Path):
+        layer: config.Tables = config.read_tables(Path(settings))
+        if not trust:
+            check_trusted(layer, Path(settings), set(arguments["train"]))
+    else:
+        layer = config.check_tables({} if settings is None else settings, "settings")
     resolved = config.resolve(layer, arguments)
     if out is None:
         temporary = tempfile.mkdtemp(prefix="slatelab-")
@@ -144,7 +149,12 @@ def train(
 
 
 def load(
-    path: str | Path, device: str | None = None, data: str | Path | None = None, encoder: str | None = None
+    path: str | Path,
+    device: str | None = None,
+    data: str | Path | None = None,
+    encoder: str | None = None,
+    *,
+    trust: bool = False,
 ) -> Run:
     """Load a run from its folder.
 
@@ -153,6 +163,7 @@ def load(
         device: where to put it, if not where it was trained.
         data: where the environment's data lie, if they were moved.
         encoder: where its text encoder lies, if that was moved.
+        trust: use an environment, agent or encoder of one's own that the run names, which runs its code.
 
     Raises:
         UsageError: there is no run, or data or encoder are others than it was trained with.
@@ -161,6 +172,8 @@ def load(
     folder = RunFolder(Path(path))
     folder.check_is_run()
     layers: list[config.Tables] = [config.read_tables(folder.config)]
+    if not trust:
+        check_trusted(layers[0], folder.config, set() if encoder is None else {"encoder"})
     if device is not None:
         layers.append({"train": {"device": device}})
     moved = {"data": data, "encoder": encoder}

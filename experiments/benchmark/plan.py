@@ -12,6 +12,7 @@ from experiments.benchmark.cells import Cell, first_difference
 from experiments.benchmark.settings import BenchmarkSettings
 from experiments.names import canonical_agent, canonical_env
 from experiments.progress import say
+from experiments.trust import check_trusted
 
 DECIDED = {"env": "--envs", "agent": "--agents", "seed": "--seeds", "eval_users": "--eval-users", "out": "--out"}
 """Settings of [train] that the benchmark decides itself, and the flag that says them."""
@@ -24,7 +25,7 @@ def plan(settings: BenchmarkSettings) -> list[Cell]:
         UsageError: a name, a setting or a value that cannot be.
         Failure: an agent or environment that was asked for is not installed.
     """
-    tables = {} if settings.config is None else _read_config(settings.config)
+    tables = {} if settings.config is None else _read_config(settings.config, settings.trust)
     agents, envs = _agents(settings), _envs(settings, tables)
     cells: list[Cell] = []
     for env in envs:
@@ -40,11 +41,13 @@ def plan(settings: BenchmarkSettings) -> list[Cell]:
     return cells
 
 
-def _read_config(path: Path) -> config.Tables:
+def _read_config(path: Path, trust: bool) -> config.Tables:
     tables = config.read_tables(path)
     for name in tables.get("train", {}):
         if name in DECIDED:
             raise UsageError(f"{path}: [train] {name} is decided by {DECIDED[name]}; leave it out")
+    if not trust:
+        check_trusted(tables, path, set())
     return tables
 
 

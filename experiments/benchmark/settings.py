@@ -39,6 +39,8 @@ class BenchmarkSettings:
     """Train the seeds of an agent at once where it can: faster, and equal up to rounding."""
     overwrite: bool = False
     """Replace runs that were made with other settings or another version, instead of refusing them."""
+    trust: bool = False
+    """Use encoders that --config names as module:Name, which runs their code; what you type needs no --trust."""
     only_table: bool = False
     """Train nothing; make results.csv and scoreboard.md anew of what is there."""
 

@@ -30,6 +30,8 @@ class EvaluateFlags:
     """Where the environment's data lie, if they were moved since."""
     encoder: str | None = None
     """Where the text encoder lies, if it was moved since."""
+    trust: bool = False
+    """Use what the run names as module:Name, which runs its code."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +51,7 @@ def _evaluate(flags: EvaluateFlags) -> int:
     if flags.users is not None and flags.users < 2:
         raise UsageError(f"users is {flags.users}; an interval needs at least 2")
     log_to_stderr()
-    run = load(flags.run, flags.device, flags.data, flags.encoder)
+    run = load(flags.run, flags.device, flags.data, flags.encoder, trust=flags.trust)
     total = run.settings.train.num_steps * run.settings.train.num_users
     if run.training.user_steps < total:
         say(f"this run stopped at {run.training.user_steps:,} of {total:,} user-steps; it is judged as it is")

@@ -15,6 +15,7 @@ def _train(parsed: TrainArguments) -> int:
     from experiments.progress import log_to_stderr, say
     from experiments.run import Run
     from experiments.starting import resume, start
+    from experiments.trust import resuming
     from experiments.verbs.tables import print_evaluation
 
     log_to_stderr()
@@ -29,7 +30,7 @@ def _train(parsed: TrainArguments) -> int:
         try:
             result = run.evaluate()
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"go on with slatelab train --resume {folder.quoted}") from stop
+            raise KeyboardInterrupt(f"go on with {resuming(folder.path, parsed.run.tables())}") from stop
         run.write_summary(result)
     print_evaluation(result)
     say(f"the run is in {folder.path}; slatelab dashboard {folder.quoted} shows it")

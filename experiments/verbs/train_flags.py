@@ -13,6 +13,7 @@ from encoders.errors import UsageError
 from experiments import config
 from experiments.names import CANONICAL
 from experiments.settings import RunSettings, TrainSettings
+from experiments.trust import check_trusted
 
 PROG = "slatelab train"
 MORE = (
@@ -34,6 +35,8 @@ class Flags:
     """Run folder to go on with; a killed run continues to the same result."""
     overwrite: bool = False
     """Replace the run folder if it exists."""
+    trust: bool = False
+    """Use what --config or --resume names as module:Name, which runs its code; what you type needs no --trust."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,10 @@ def parse_train(arguments: Sequence[str]) -> TrainArguments:
     if named.resume is not None:
         _check_resume(named)
     layers: list[config.Tables] = [{} if file is None else config.read_tables(file)]
+    if file is not None and not named.trust:
+        check_trusted(
+            layers[0], file, {kind for kind in ("env", "agent", "encoder") if getattr(named, kind) is not None}
+        )
     if named.resume is not None:
         _check_same_pair(named, layers[0])
     flags = {"train": {name: getattr(named, name) for name in ("env", "agent") if getattr(named, name) is not None}}
@@ -90,7 +97,9 @@ def _scan(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--encoder", "--env.encoder")
     parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument("--trust", action="store_true")
     return parser.parse_known_args(list(arguments))[0]
 
 

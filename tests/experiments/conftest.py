@@ -15,12 +15,14 @@ from experiments.cli import main
 def slatelab(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Result]:
-    """Return a function that runs a command line in an empty folder."""
+    """Return a function that runs a command line in an empty folder; the toy's runs are trusted unless it is told."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def run(*arguments: str | Path) -> Result:
+    def run(*arguments: str | Path, trust: bool = True) -> Result:
         capsys.readouterr()
+        if trust and (arguments[0] == "evaluate" or "--resume" in arguments):
+            arguments = (*arguments, "--trust")
         code = main([str(argument) for argument in arguments])
         return Result(code, *capsys.readouterr())
 

@@ -78,7 +78,7 @@ def test_a_folder_is_what_the_seed_alone_would_leave(index: int, together: list[
 
 
 def test_a_folder_can_be_loaded_evaluated_and_is_finished(together: list[RunFolder], simulator: Simulator) -> None:
-    run = load(together[1].path)
+    run = load(together[1].path, trust=True)
     assert run.training.step_count == run.settings.train.num_steps
     assert run.settings.train.seed == 0
     assert run.evaluate().policies["slateq"]["return"].n == 20

@@ -172,7 +172,7 @@ def test_five_lines_of_python_train_evaluate_save_and_load(tmp_path: Path) -> No
     run = experiments.train("toy:Toy-v0", "toy:ToyAgent", steps=320, settings=small)
     result = run.evaluate()
     run.save(tmp_path / "kept")
-    loaded = experiments.load(tmp_path / "kept")
+    loaded = experiments.load(tmp_path / "kept", trust=True)
     assert loaded.evaluate() == result
     with pytest.raises(UsageError, match="kept exists; save the run to a folder that does not"):
         run.save(tmp_path / "kept")
@@ -184,7 +184,7 @@ def test_saving_on_a_full_disk_leaves_nothing(finished: Path, tmp_path: Path, mo
         target.mkdir()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    run = experiments.load(finished)
+    run = experiments.load(finished, trust=True)
     monkeypatch.setattr("experiments.run.shutil.copytree", full)
     with pytest.raises(Failure, match="No space left on device; free some space"):
         run.save(tmp_path / "kept")
