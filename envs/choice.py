@@ -12,6 +12,7 @@ Chances are of a click on each slot and, in the last column, of no click at all.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ __all__ = [
     "ChoiceModel",
     "ChoiceParameters",
     "check_choice",
+    "check_scores",
     "logit_weights",
     "multinomial_logit",
     "multinomial_proportional",
@@ -215,3 +217,30 @@ def check_choice(
             f"{setting} {no_click} is not above min_score {parameters.min_score}, so that a slate could be "
             "without any weight; lower choice.min_score"
         )
+
+
+def check_scores(name: str, parameters: ChoiceParameters, lowest: float, highest: float) -> None:
+    """Refuse parameters with which scores of a known range give no chances.
+
+    Args:
+        name: of the model.
+        parameters: of the model.
+        lowest: score there can be.
+        highest: score there can be.
+
+    Raises:
+        UsageError: a proportion of less than nothing, or a cascade that clicks with a chance above 1.
+    """
+    if "proportional" in name and lowest < parameters.min_score:
+        raise UsageError(
+            f"scores go down to {lowest:g}, below min_score {parameters.min_score:g}, and {name} has no weight for "
+            f"that; lower choice.min_score to {lowest:g}"
+        )
+    if "cascade" in name:
+        weight = math.exp(highest) if name == "exponential_cascade" else highest - parameters.min_score
+        chance = parameters.score_scaling * weight
+        if chance > 1:
+            raise UsageError(
+                f"choice.score_scaling {parameters.score_scaling:g} makes a chance of {chance:.3g} of the highest "
+                f"score {highest:g}; make it at most {1 / weight:.3g}"
+            )

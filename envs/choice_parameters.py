@@ -10,7 +10,7 @@ class ChoiceParameters:
     min_score: float = 0.0
     """c, taken off every score: by multinomial_proportional (also off the no-click mass) and proportional_cascade."""
     attention: float = 0.65
-    """beta, chance that a user who reaches a slot considers it: by the cascades."""
+    """beta, chance that a user who reaches a slot considers it, which no click exceeds: by the cascades."""
     score_scaling: float = 0.05
     """sigma, click chance for one unit of weight: by the cascades."""
     examination: float = 0.85

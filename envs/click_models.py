@@ -16,12 +16,14 @@ def exponential_cascade(
     """Return click chances of a user who reads down and stops at the first click.
 
     Equation:
-        P(click i | i is reached) = beta sigma exp(v_i), at most 1.
+        P(click i | i is reached) = beta min(sigma exp(v_i), 1): who considers a slot at all, with chance beta, clicks
+        it with the rest.
     Source:
         Craswell et al. 2008, "An experimental comparison of click position-bias models"; with these weights in
         Ie et al. 2019, arXiv 1909.04847.
     Deviation:
-        A product above 1 counts as 1 instead of being an error, which would have to wait for the device.
+        A chance above 1, before attention, counts as 1 instead of being an error, which would have to wait for the
+        device; where the range of scores is known, settings are checked against it (`envs.choice.check_scores`).
 
     Args:
         scores_BK: (B, K) v_i, from the top of the slate down.
@@ -32,7 +34,7 @@ def exponential_cascade(
     Returns:
         (B, K + 1), rows sum to 1; the last column is no click.
     """
-    return _first_click(_filled(parameters.attention * parameters.score_scaling * scores_BK.exp(), empty_BK))
+    return _first_click(_considered(scores_BK.exp(), empty_BK, parameters))
 
 
 def proportional_cascade(
@@ -41,7 +43,7 @@ def proportional_cascade(
     """Return click chances of a cascade whose weights are the scores themselves.
 
     Equation:
-        P(click i | i is reached) = beta sigma (v_i - c), between 0 and 1.
+        P(click i | i is reached) = beta clip(sigma (v_i - c), 0, 1).
     Source:
         As `exponential_cascade`, with the same deviation.
 
@@ -54,8 +56,7 @@ def proportional_cascade(
     Returns:
         (B, K + 1), rows sum to 1; the last column is no click.
     """
-    weights_BK = scores_BK - parameters.min_score
-    return _first_click(_filled(parameters.attention * parameters.score_scaling * weights_BK, empty_BK))
+    return _first_click(_considered(scores_BK - parameters.min_score, empty_BK, parameters))
 
 
 def attraction(scores_BK: Tensor, no_click_B: Tensor, empty_BK: Tensor | None) -> Tensor:
@@ -214,8 +215,9 @@ def _by_position(attraction_BK: Tensor, parameters: ChoiceParameters) -> Tensor:
     return attraction_BK * parameters.examination**ranks_K
 
 
-def _filled(chances_BK: Tensor, empty_BK: Tensor | None) -> Tensor:
-    chances_BK = chances_BK.clamp(0, 1)
+def _considered(weights_BK: Tensor, empty_BK: Tensor | None, parameters: ChoiceParameters) -> Tensor:
+    """Return the chance that a slot once reached is considered and clicked, (B, K): never above the attention."""
+    chances_BK = parameters.attention * (parameters.score_scaling * weights_BK).clamp(0, 1)
     return chances_BK if empty_BK is None else chances_BK.masked_fill(empty_BK, 0.0)
 
 

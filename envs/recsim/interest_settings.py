@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from encoders.errors import UsageError
-from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
+from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice, check_scores
 from envs.simulator import check_sizes
 
 SHIFTED_CHOICE = ChoiceParameters(min_score=-1.0)
@@ -64,6 +64,7 @@ class InterestEvolutionSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it is a share, from 0 to 1")
         check_choice(self.choice_model, self.choice, self.no_click_mass, several=False)
+        check_scores(self.choice_model, self.choice, lowest=-1.0, highest=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

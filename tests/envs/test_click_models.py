@@ -46,6 +46,32 @@ def test_a_proportional_cascade_weighs_by_the_scores_and_keeps_chances_in_bounds
     assert chances("proportional_cascade", scores, attention=1, score_scaling=1) == [1, 0, 0, 0]
 
 
+@pytest.mark.parametrize("name", ["exponential_cascade", "proportional_cascade"])
+def test_attention_multiplies_what_a_cascade_makes_of_a_score(name: str) -> None:
+    # However high the score, 0.65 of those who reach a slot consider it.
+    scores = torch.tensor([[90.0, 0.0, 90.0]])
+    row = CHOICE_MODELS[name].chances(scores, NO_CLICK, None, ChoiceParameters(min_score=-1))[0].tolist()
+    middle = 0.65 * 0.05
+    expected = [0.65, 0.35 * middle, 0.35 * (1 - middle) * 0.65, 0.35 * (1 - middle) * 0.35]
+    assert row == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=6), st.data())
+def test_no_click_is_likelier_than_its_slot_is_looked_at(scores: list[float], drawn: st.DataObject) -> None:
+    share = drawn.draw(st.floats(0, 1, width=32))
+    parameters = ChoiceParameters(attention=share, examination=share, continuation=share, min_score=-3)
+    for name, model in CHOICE_MODELS.items():
+        row = model.chances(torch.tensor([scores]), torch.ones(1), None, parameters)[0]
+        assert torch.isfinite(row).all(), name
+        assert ((row >= 0) & (row <= 1 + 1e-6)).all(), name
+        if name.endswith("cascade"):
+            reached = 1 - row[:-1].cumsum(dim=0) + row[:-1]
+            assert (row[:-1] <= share * reached + 1e-6).all(), name
+        if name == "position_based":
+            assert (row[:-1] <= share ** torch.arange(len(scores)) + 1e-6).all(), name
+
+
 def test_position_based_clicks_are_independent_and_rarer_further_down() -> None:
     slots = [0.5, 0.8 * 0.2, 0.64 * 0.4]
     none = math.prod(1 - slot for slot in slots)

@@ -171,7 +171,7 @@ def test_the_watch_rate_is_the_return_for_a_minute_of_budget(evolution: Interest
 
 @pytest.mark.parametrize("name", ["multinomial_logit", "exponential_cascade", "proportional_cascade"])
 def test_evolution_runs_under_other_choice_models(name: str) -> None:
-    parameters = ChoiceParameters(min_score=-1, score_scaling=0.5)
+    parameters = ChoiceParameters(min_score=-1, score_scaling=0.3)
     simulator = envs.make_simulator(EVOLUTION, "cpu", choice_model=name, choice=parameters)
     assert returns(simulator, "near_oracle", 200) > returns(simulator, "random", 200)
 
@@ -245,6 +245,21 @@ def test_a_model_of_several_clicks_pays_for_each() -> None:
         ("InterestEvolution", {"slate_size": 11}, "slate_size 11 is larger than num_candidates 10"),
         ("InterestEvolution", {"choice_model": "user_browsing"}, "clicks several slots"),
         ("InterestEvolution", {"no_click_mass": -1.0}, "not above min_score"),
+        (
+            "InterestEvolution",
+            {"choice": ChoiceParameters()},
+            "scores go down to -1, below min_score 0, and multinomial",
+        ),
+        (
+            "InterestEvolution",
+            {"choice_model": "exponential_cascade", "choice": ChoiceParameters(score_scaling=0.5)},
+            "makes a chance of 1.36 of the highest score 1; make it at most 0.368",
+        ),
+        (
+            "InterestEvolution",
+            {"choice_model": "proportional_cascade", "choice": ChoiceParameters(min_score=-1.0, score_scaling=0.6)},
+            "makes a chance of 1.2 of the highest score 1; make it at most 0.5",
+        ),
         ("InterestEvolution", {"num_topics": 0}, "num_topics is 0"),
         ("InterestEvolution", {"time_budget": 0.0}, "time_budget is 0"),
         ("InterestEvolution", {"bonus": -1.0}, "bonus is -1"),
