@@ -200,17 +200,19 @@ class Wolpertinger(SlateValueAgent):
     """Find items by pointing at where good ones would be, so that only a few of many candidates are valued.
 
     Equation:
-        Q(s, A) = 1/K sum_{i in A} Q(s, i) moves towards its target as in DQN, with V(s) that of the slate which the
-        target actor and critic choose; the actor climbs 1/K sum_k Q(s, a_k) at its own proto-actions a_k.
+        Q(s, A) = 1/K sum_{i in A} Q(s, i) moves towards its target as in DQN, with V(s) the target critic's value of
+        the slate which the online actor and critic choose; the actor climbs 1/K sum_k Q(s, a_k) at its own
+        proto-actions a_k.
     Source:
         Dulac-Arnold et al. 2015, arXiv 1512.07679, algorithm 2; its actor and critic are those of Lillicrap et al.
         2016, arXiv 1509.02971.
     Deviation:
         A slate's value is additive over its items, and each slot has a proto-action. Near is a small angle, unless
-        ``distance`` says otherwise. Proto-actions stay within the features on offer, by the inverted gradients of
-        Hausknecht & Stone 2016, arXiv 1511.04143. Targets are lambda-returns of
-        parallel users; replay is a setting. Actor and critic share optimiser, step size and gradient norm. In
-        rollouts, V(s) is that of the slate chosen with noise.
+        ``distance`` says otherwise. In the source the target actor and critic choose what the target critic values,
+        as they do here without ``double``. Proto-actions stay within the features on offer, by the inverted gradients
+        of Hausknecht & Stone 2016, arXiv 1511.04143. Targets are lambda-returns of parallel users; replay is a setting.
+        Actor and critic share optimiser, step size and gradient norm. In rollouts, V(s) is that of the slate chosen
+        with noise, with ``double``.
     """
 
     Settings: ClassVar[type[WolpertingerSettings]] = WolpertingerSettings

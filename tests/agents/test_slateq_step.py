@@ -151,6 +151,20 @@ def test_answers_are_learnt_for_the_clicked_item_around_the_neutral_answer() -> 
         assert float(learnt["train/answer_loss"]) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(("weight", "moves"), [(0.5, True), (0.0, False)])
+def test_answers_are_learnt_as_far_as_their_weight_says(weight: float, moves: bool) -> None:
+    spec = make_spec(candidates=4, slate=2, answers=1)
+    settings = SlateQSettings(rollout=1, hidden=4, answer_weight=weight)
+    agent = SlateQ(spec, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
+    response = torch.tensor([[[1.0, 1.0, 5.0], [0.0, 0.0, 0.0]]])
+    agent.update(dataclasses.replace(step(0), response=response))
+    network: Any = agent.learner.network
+    # Five stars are two above the neutral three; the other item of the slate has not answered.
+    clicked, other = network.id_bias.weight.detach()[0, [NOW[2], NOW[0]], 2].tolist()
+    assert (clicked > 1e-4) == moves
+    assert other == 0.0
+
+
 @pytest.mark.parametrize("clicked", [0, 1, None])
 def test_an_update_raises_the_choice_logit_of_what_the_user_did_and_lowers_the_others(clicked: int | None) -> None:
     agent = make_agent()

@@ -1,10 +1,11 @@
 """Wolpertinger: what is near, what the critic chooses out of it, and how the actor is moved, each by hand."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
-from sketches import Garden, Loop, build, make_observation, make_spec, snapshot
+from sketches import Garden, Loop, build, make_observation, make_spec, make_transition, snapshot
 from torch import Tensor
 
 from agents.learning.exploration import EpsilonSchedule
@@ -177,6 +178,58 @@ def test_items_are_read_by_their_features_alone() -> None:
     other = observation | {"candidate_ids": observation["candidate_ids"].flip(0), "popularity": torch.zeros(32, 6)}
     assert torch.equal(agent.act(observation, False), agent.act(other, False))
     assert not any("id_bias" in name or "embedding" in name for name in agent.state_dict())
+
+
+class Signed(Told):
+    """As `Told`, with a critic that likes the first feature or, at -1, dislikes it."""
+
+    def __init__(self, protos_KD: list[list[float]], sign: float) -> None:
+        super().__init__(protos_KD)
+        self.sign = sign
+
+    def q(self, user_BU: Tensor, places_BND: Tensor, *, hold: bool = False) -> Tensor:
+        return self.sign * super().q(user_BU, places_BND, hold=hold)
+
+
+@pytest.mark.parametrize(
+    ("double", "value"),
+    [
+        (True, -2.0),  # the online networks choose the 2 among 0, 1 and 2; the target critic takes it for -2
+        (False, -7.0),  # the target networks choose the 7 among 7, 8 and 9 themselves
+    ],
+)
+def test_the_target_critic_values_the_slate_of_the_online_networks_or_else_of_the_target_networks(
+    double: bool, value: float
+) -> None:
+    spec = make_spec(candidates=6, slate=1)
+    agent = build("wolpertinger", spec, neighbours=3, distance="euclidean", noise=0.0, double=double)
+    assert isinstance(agent, Wolpertinger)
+    agent.learner.network, agent.target = Signed([[1.0, 0.0]], 1.0), Signed([[8.0, 8.0]], -1.0)
+    observation = {"user": torch.zeros(1, 5), "candidates": torch.tensor([PLACES])}
+    assert float(agent._bootstrap(observation)) == value
+    assert agent.choose(observation)[1]["value"].tolist() == [value]
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_the_slates_value_moves_to_reward_plus_the_value_of_the_next_slate(double: bool) -> None:
+    agent = build("wolpertinger", SPEC, rollout=1, reward_scale=0.5, discount=0.8, double=double, num_users=1)
+    assert isinstance(agent, Wolpertinger)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weights in (*agent.learner.network.parameters(), *agent.target.parameters()):
+            weights.add_(0.3 * torch.randn(weights.shape, generator=generator))
+    seen = make_observation(SPEC, 1, generator)
+    slate_BK = agent.choose(seen)[0]
+    done, _ = make_transition(SPEC, seen, slate_BK, generator)
+    done = dataclasses.replace(done, discount=torch.ones(1))
+    chooser = agent.learner.network if double else agent.target
+    following_BK = agent.nearest.choose(chooser, done.next_observation, None)[0]
+    with torch.no_grad():
+        value = float(agent.nearest.value(agent.target, agent.nearest.row(done.next_observation, following_BK)))
+        shown = float(agent.nearest.value(agent.learner.network, agent.nearest.row(seen, slate_BK)))
+    error = abs(0.5 * float(done.reward) + 0.8 * value - shown)
+    expected = 0.5 * error**2 if error < 1 else error - 0.5
+    assert float(agent.update(done)["train/loss"]) == pytest.approx(expected, abs=1e-5)
 
 
 def test_one_neighbour_leaves_it_all_to_the_actor_and_it_learns() -> None:
