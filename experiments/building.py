@@ -11,6 +11,7 @@ from envs.simulator import Simulator
 from experiments.config import agent_class, simulator_class
 from experiments.seeds import Purpose, derive_seed
 from experiments.settings import RunSettings
+from experiments.sizes import Sized
 
 MYOPIC_TWIN = "myopic"
 """The name under which the twin with discount 0 is evaluated."""
@@ -36,12 +37,12 @@ def build_kernel(run: RunSettings) -> Simulator:
     return kernel
 
 
-def build_agent(runs: Sequence[RunSettings], simulator: Simulator, purpose: Purpose = "agent") -> Agent:
-    """Build an agent for a simulator.
+def build_agent(runs: Sequence[RunSettings], sized: Sized, purpose: Purpose = "agent") -> Agent:
+    """Build an agent for an environment.
 
     Args:
         runs: the settings; of several runs, which differ in the seed alone, one agent that trains all seeds at once.
-        simulator: whose sizes and device it gets.
+        sized: the environment, or its sizes alone.
         purpose: what its stream is for: to be the agent, or its twin.
 
     Raises:
@@ -50,7 +51,7 @@ def build_agent(runs: Sequence[RunSettings], simulator: Simulator, purpose: Purp
     """
     run, train = runs[0], runs[0].train
     cls = agent_class(train.agent)
-    missing = [key for key in cls.NEEDS if key not in simulator.spec.shapes]
+    missing = [key for key in cls.NEEDS if key not in sized.spec.shapes]
     if missing:
         raise UsageError(
             f'agent "{train.agent}" needs the observation {", ".join(missing)}, which {train.env} does not give; '
@@ -61,9 +62,9 @@ def build_agent(runs: Sequence[RunSettings], simulator: Simulator, purpose: Purp
     seeds = [derive_seed(each.train.seed, purpose) for each in runs]
     try:
         agent: Agent = cls(
-            simulator.spec,
+            sized.spec,
             run.agent,
-            device=simulator.device,
+            device=sized.device,
             seed=seeds if len(runs) > 1 else seeds[0],
             num_users=train.num_users,
             num_steps=train.num_steps,

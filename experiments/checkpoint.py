@@ -35,6 +35,8 @@ class Header:
     """Of slatelab."""
     fingerprint: str = ""
     """Of what the environment's settings only name, see `envs.simulator.fingerprint_of`."""
+    spec: dict[str, Any] | None = None
+    """The sizes that the agent was built for, see `experiments.sizes`; None in a checkpoint of before."""
     format: int = FORMAT
 
 

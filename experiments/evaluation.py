@@ -14,8 +14,10 @@ from envs.interface import Metric
 from envs.simulator import Simulator, Split, check_split
 from experiments import statistics
 from experiments.memory import enough_memory
+from experiments.report.numbers import DIVERGED, crowd, interval, signed, two_decimals
 from experiments.seeds import Purpose, derive_seed
 from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
+from experiments.showing import html_table, text_table
 from experiments.statistics import Estimate, Sample
 
 METRICS = (
@@ -35,6 +37,8 @@ METRICS = (
 """Measured for every policy, beside the simulator's own metrics (mean over the session): ``eval/POLICY/NAME``."""
 PANEL_SEED = 1_000_003
 """Seed of the panel; the same for every run, so that the runs of two seeds meet the same test users."""
+HEADS = ("policy", "return", "agent − policy", "length", "CTR", "score")
+"""Of the table of an evaluation, see `Evaluation.rows`."""
 NO_GAP = 0.05
 """Oracles that differ by a smaller share of their return leave no way to go."""
 BASELINES: Mapping[str, Any] = {"random": Random, "popularity": Popularity, "cosine": Cosine}
@@ -69,7 +73,7 @@ class Panel:
         return derive_seed(self.seed, purpose, self.split, *names)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation:
     """What every policy earned, and how the agent differs from each of the others."""
 
@@ -83,6 +87,40 @@ class Evaluation:
     summary of before does not say."""
     diverged: dict[str, str] = field(default_factory=dict)
     """Policy to the reason, for the agent and its twin where learning diverged: their numbers are no result."""
+
+    def __repr__(self) -> str:
+        """Return the table that a run ends with."""
+        return text_table(f"Evaluation of {self.agent}: {self.title}", HEADS, self.rows().values())
+
+    def _repr_html_(self) -> str:
+        """Return that table for a notebook."""
+        rows = self.rows()
+        title = f"Evaluation of {self.agent}: {self.title}"
+        return html_table(title, HEADS, rows.values(), bold=[*rows].index(self.agent))
+
+    @property
+    def title(self) -> str:
+        """Return who was met, and what the brackets of `rows` mean."""
+        users = self.policies[self.agent]["return"].n
+        return f"{crowd(users, self.clusters)}, one session each; mean [95 % interval]"
+
+    def rows(self) -> dict[str, list[str]]:
+        """Return the cells of each policy under `HEADS`, the best return last."""
+        rows = {}
+        for policy in sorted(
+            self.policies, key=lambda name: -statistics.best_first(self.policies[name]["return"].mean)
+        ):
+            estimates, score = self.policies[policy], self.score(policy)
+            paired = self.paired[policy]["return"] if policy in self.paired else None
+            rows[policy] = [
+                policy + (f" {DIVERGED}" if policy in self.diverged else ""),
+                interval(estimates["return"], two_decimals),
+                "" if paired is None else interval(paired, signed(two_decimals)),
+                f"{estimates['length'].mean:.1f}",
+                f"{estimates['ctr'].mean:.3f}",
+                "" if score is None else f"{score:.2f}",
+            ]
+        return rows
 
     def score(self, policy: str) -> float | None:
         """Return (return − random) / (near-oracle − random), or None without those anchors."""

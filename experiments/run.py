@@ -5,45 +5,107 @@ import dataclasses
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
 
 from agents.protocol import Agent
 from encoders.errors import Failure, UsageError
 from encoders.files import cure
+from envs.simulator import resolve_device
 from experiments import config, evaluation
 from experiments.building import MYOPIC_TWIN
+from experiments.checkpoint import read_header
 from experiments.divergence import in_log, in_state
 from experiments.evaluation import Evaluation, Panel
 from experiments.folder import RunFolder
+from experiments.prediction import predict
 from experiments.progress import say
 from experiments.settings import RunSettings
-from experiments.starting import restore, start
+from experiments.showing import html_table
+from experiments.starting import restore, restore_agent, start
 from experiments.tracking.tensorboard import write_evaluation
 from experiments.training import Training
 from experiments.trust import check_trusted
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Run:
     """A trained agent, its environment and the folder that keeps both.
 
-    ``agent.act(observation, explore=False)`` ranks slates.
+    `predict` ranks slates, `evaluate` compares the agent with every baseline. The environment of a loaded run is built
+    when something needs it.
     """
 
     folder: RunFolder
-    training: Training
+    settings: RunSettings
+    """Everything that the run depends on."""
+    agent: Agent
+    """The trained agent."""
+    user_steps: int
+    """Slates that were shown to it while it learnt."""
+    restored: Callable[[], Training]
+    """Gives the training as it ended; it is asked once."""
 
-    @property
-    def settings(self) -> RunSettings:
-        """Return everything that the run depends on."""
-        return self.training.runs[0]
+    @classmethod
+    def of(cls, folder: RunFolder, training: Training) -> "Run":
+        """Return the run of a training that has ended, in its folder."""
+        return cls(
+            folder=folder,
+            settings=training.runs[0],
+            agent=training.agent,
+            user_steps=training.user_steps,
+            restored=lambda: training,
+        )
 
-    @property
-    def agent(self) -> Agent:
-        """Return the trained agent."""
-        return self.training.agent
+    def __repr__(self) -> str:
+        """Return what it is and where."""
+        return f"Run({', '.join(f'{name} {value}' for name, value in self._facts())})"
+
+    def _repr_html_(self) -> str:
+        """Return what it is and where, as a table for a notebook."""
+        return html_table("a trained run", (), self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        train = self.settings.train
+        return [
+            *(("agent", train.agent), ("environment", train.env), ("seed", str(train.seed))),
+            *(("user-steps", f"{self.user_steps:,}"), ("folder", str(self.folder.path))),
+        ]
+
+    @cached_property
+    def training(self) -> Training:
+        """Return the training as it ended, with the environment."""
+        return self.restored()
+
+    def predict(
+        self,
+        observation: Mapping[str, Any],
+        state: None = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
+    ) -> tuple[npt.NDArray[np.int64] | Tensor, None]:
+        """Return what the agent shows, and None, as ``predict`` of stable-baselines3 does: its helpers take a run.
+
+        Args:
+            observation: the dict that `gym.make`, `gym.make_vec` or a vector environment of stable-baselines3 give, as
+                numpy arrays or tensors, of one user or of several.
+            state: none; what is remembered of a session is in the observation.
+            episode_start: not looked at.
+            deterministic: its best slate; else one as it shows while it learns.
+
+        Returns:
+            Positions in the candidate set, (K,) or (B, K) int64, an array or a tensor as the observation is; and None.
+
+        Raises:
+            UsageError: an entry of the observation is missing or of another shape.
+        """
+        return predict(self.agent, observation, deterministic, resolve_device(self.settings.train.device)), None
 
     def agents(self) -> dict[str, Agent]:
         """Return the agent and, if there is one, its myopic twin, under their names in the summary."""
@@ -145,7 +207,7 @@ def train(
         atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     folder = RunFolder(Path(temporary if out is None else out))
     with start(resolved, folder) as training:
-        return Run(folder=folder, training=training)
+        return Run.of(folder, training)
 
 
 def load(
@@ -156,7 +218,7 @@ def load(
     *,
     trust: bool = False,
 ) -> Run:
-    """Load a run from its folder.
+    """Load a run from its folder; its environment is built when something asks for it, such as `Run.evaluate`.
 
     Args:
         path: the run folder.
@@ -166,7 +228,8 @@ def load(
         trust: use an environment, agent or encoder of one's own that the run names, which runs its code.
 
     Raises:
-        UsageError: there is no run, or data or encoder are others than it was trained with.
+        UsageError: there is no run. What needs the environment raises it too, where data or encoder are others than the
+            run was trained with.
         Failure: it has no checkpoint, or a broken one.
     """
     folder = RunFolder(Path(path))
@@ -178,4 +241,14 @@ def load(
         layers.append({"train": {"device": device}})
     moved = {"data": data, "encoder": encoder}
     layers.append({"env": {name: str(place) for name, place in moved.items() if place is not None}})
-    return Run(folder=folder, training=restore(config.resolve(*layers), folder))
+    settings = config.resolve(*layers)
+    agent = restore_agent(settings, folder)
+    if agent is None:
+        return Run.of(folder, restore(settings, folder))
+    return Run(
+        folder=folder,
+        settings=settings,
+        agent=agent,
+        user_steps=read_header(folder.checkpoint).step_count * settings.train.num_users,
+        restored=lambda: restore(settings, folder),
+    )

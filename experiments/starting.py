@@ -3,9 +3,11 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from agents.protocol import Agent
 from encoders.errors import UsageError
 from encoders.files import sweep_parts
-from envs.simulator import Simulator
+from envs.simulator import Simulator, resolve_device
+from experiments.building import build_agent
 from experiments.checkpoint import check_content, check_same, load_checkpoint
 from experiments.config import read_tables
 from experiments.creation import created
@@ -15,8 +17,9 @@ from experiments.loop import learn
 from experiments.memory import enough_memory
 from experiments.progress import say
 from experiments.settings import RunSettings
+from experiments.sizes import Sizes, read_spec
 from experiments.tracking.logbook import Logbook
-from experiments.training import Training
+from experiments.training import Training, member_state
 
 
 @contextlib.contextmanager
@@ -93,14 +96,33 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
     check_same(header, run, folder.path)
     training = _build([run], kernel)
     check_content(header, training.simulator, folder.path)
-    try:
+    with _fitting(folder):
         training.load_state_dict(tensors, header)
+    return training
+
+
+def restore_agent(run: RunSettings, folder: RunFolder) -> Agent | None:
+    """Build the agent alone as its last checkpoint has it; None where one of before does not tell the sizes."""
+    tensors, header = load_checkpoint(folder.checkpoint)
+    check_same(header, run, folder.path)
+    if header.spec is None:
+        return None
+    agent = build_agent([run], Sizes(spec=read_spec(header.spec), device=resolve_device(run.train.device)))
+    with _fitting(folder):
+        agent.load_state_dict(member_state(tensors, "agent"))
+    return agent
+
+
+@contextlib.contextmanager
+def _fitting(folder: RunFolder) -> Iterator[None]:
+    """Turn what goes wrong with a checkpoint's tensors into a sentence."""
+    try:
+        yield
     except (KeyError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"the checkpoint in {folder.path} does not fit this agent and environment ({error}); "
             "was the code changed since?"
         ) from error
-    return training
 
 
 def _build(runs: Sequence[RunSettings], kernel: Simulator | None) -> Training:

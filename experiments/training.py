@@ -108,10 +108,7 @@ class Training:
     def load_state_dict(self, tensors: Tensors, header: Header) -> None:
         """Go on from a checkpoint of one seed."""
         for name, member in self.members().items():
-            prefix = f"{name}."
-            member.load_state_dict(
-                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            )
+            member.load_state_dict(member_state(tensors, name))
         self.step_count = header.step_count
         self.train_seconds, self.seconds_before = header.train_seconds, header.wall_seconds
         self.observation = self.env.observation()
@@ -161,6 +158,12 @@ def _begin(runs: Sequence[RunSettings], simulator: Simulator) -> tuple[SlateVect
         return env, env.reset(seed=seeds[0])[0]
     many = ManySeedsVectorEnv(simulator, seeds, num_users, split="train")
     return many, many.reset()[0]
+
+
+def member_state(tensors: Tensors, name: str) -> Tensors:
+    """Return the state of one of `Training.members` out of a checkpoint's tensors."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def _flat(states: dict[str, Tensors]) -> Tensors:

@@ -99,7 +99,7 @@ def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Run]]:
         anew = cell in fresh and cell not in started
         begun = start(cell.run, cell.folder, job.replace, kernel) if anew else resume(cell.run, cell.folder, kernel)
         with begun as training:
-            yield cell, Run(folder=cell.folder, training=training)
+            yield cell, Run.of(cell.folder, training)
 
 
 def refusal(run: RunSettings, kernel: Simulator) -> str | None:

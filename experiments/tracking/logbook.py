@@ -10,6 +10,7 @@ from experiments.divergence import in_row
 from experiments.folder import RunFolder
 from experiments.progress import say
 from experiments.sessions import agent_policy
+from experiments.sizes import plain_spec
 from experiments.tracking import monitor
 from experiments.tracking.metrics import tag
 from experiments.tracking.metrics_file import MetricsFile
@@ -84,6 +85,7 @@ class Logbook:
             wall_seconds=self.training.wall_seconds,
             version=installed_version(),
             fingerprint=fingerprint_of(self.training.simulator),
+            spec=plain_spec(self.training.simulator.spec),
         )
         save_checkpoint(self.folder.checkpoint, self.seed.state_dict(), header)
 

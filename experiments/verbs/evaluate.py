@@ -53,8 +53,8 @@ def _evaluate(flags: EvaluateFlags) -> int:
     log_to_stderr()
     run = load(flags.run, flags.device, flags.data, flags.encoder, trust=flags.trust)
     total = run.settings.train.num_steps * run.settings.train.num_users
-    if run.training.user_steps < total:
-        say(f"this run stopped at {run.training.user_steps:,} of {total:,} user-steps; it is judged as it is")
+    if run.user_steps < total:
+        say(f"this run stopped at {run.user_steps:,} of {total:,} user-steps; it is judged as it is")
     panel = Panel(
         users=run.settings.train.eval_users if flags.users is None else flags.users,
         split=flags.split or "test",
@@ -62,7 +62,7 @@ def _evaluate(flags: EvaluateFlags) -> int:
     )
     result = run.evaluate(panel)
     print_evaluation(result)
-    if run.training.user_steps == total and panel == Panel(users=run.settings.train.eval_users):
+    if run.user_steps == total and panel == Panel(users=run.settings.train.eval_users):
         with locked(run.folder.path, run.folder.busy):
             run.write_summary(result)
         say(f"written to {run.folder.summary}")

@@ -1,12 +1,13 @@
 """The table that a run ends with."""
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.benchmark.scoreboard import Scoreboard
-from experiments.evaluation import Evaluation
-from experiments.report.numbers import DIVERGED, Numeral, crowd, few, interval, signed, two_decimals
-from experiments.statistics import Estimate, best_first
+from experiments.evaluation import HEADS, Evaluation
+from experiments.report.numbers import DIVERGED, few, interval, two_decimals
+from experiments.statistics import Estimate
 from experiments.verbs.terminal import PIPED_WIDTH, console
 
 
@@ -45,32 +46,17 @@ def print_scores(board: Scoreboard) -> None:
 
 
 def _table(result: Evaluation, narrow: bool) -> Table:
-    users = result.policies[result.agent]["return"].n
-    table = Table(
-        title=f"{crowd(users, result.clusters)}, one session each; mean [95 % interval]",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
-    table.add_column("policy", overflow="fold")
-    for name in ("return", "agent − policy"):
-        table.add_column(name, justify="right", no_wrap=not narrow, overflow="fold")
-    for name in ("length", "CTR", "score"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for policy in sorted(result.policies, key=lambda name: -best_first(result.policies[name]["return"].mean)):
-        estimates = result.policies[policy]
-        score = result.score(policy)
-        table.add_row(
-            policy + (f" {DIVERGED}" if policy in result.diverged else ""),
-            _interval(estimates["return"]),
-            _interval(result.paired[policy]["return"], signed(two_decimals)) if policy in result.paired else "",
-            f"{estimates['length'].mean:.1f}",
-            f"{estimates['ctr'].mean:.3f}",
-            "" if score is None else f"{score:.2f}",
-            style="bold" if policy == result.agent else None,
-        )
+    table = Table(title=result.title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name in HEADS:
+        if name == HEADS[0]:
+            table.add_column(name, overflow="fold")
+        else:
+            intervals = name in HEADS[1:3]
+            table.add_column(name, justify="right", no_wrap=not (intervals and narrow), overflow="fold")
+    for policy, cells in result.rows().items():
+        table.add_row(*map(escape, cells), style="bold" if policy == result.agent else None)
     return table
 
 
-def _interval(estimate: Estimate, numeral: Numeral = two_decimals) -> str:
-    # An escaped bracket: rich takes an open one for markup.
-    return interval(estimate, numeral).replace("[", "\\[")
+def _interval(estimate: Estimate) -> str:
+    return escape(interval(estimate, two_decimals))

@@ -26,7 +26,7 @@ def _train(parsed: TrainArguments) -> int:
         return 0
     begun = resumed is not None
     with resume(parsed.run, folder) if begun else start(parsed.run, folder, parsed.flags.overwrite) as training:
-        run = Run(folder=folder, training=training)
+        run = Run.of(folder, training)
         try:
             result = run.evaluate()
         except KeyboardInterrupt as stop:

@@ -80,7 +80,7 @@ def test_a_moved_folder_is_named_anew(slatelab: Callable[..., Result], trained: 
     assert json.loads((home / "run" / "summary.json").read_text())["policies"] == before
     assert load(home / "run", data=moved).settings.env.data == str(moved)
     with pytest.raises(UsageError, match="gone is not a folder"):
-        load(home / "run")
+        load(home / "run").evaluate()
 
 
 def test_a_run_that_goes_on_remembers_where_its_data_are(trained: Path, home: Path) -> None:

@@ -51,7 +51,7 @@ def test_no_two_generators_of_a_run_and_its_evaluation_start_equal(
     train = {"env": env, "agent": agent, "device": "cpu", "steps": 32, "num_users": 8, "eval_users": 4}
     folder = RunFolder(tmp_path / "run")
     with start(resolve({"train": train}), folder) as training:
-        Run(folder=folder, training=training).evaluate()
+        Run.of(folder, training).evaluate()
     givers = defaultdict(list)
     for seed, giver in seeded:
         givers[seed].append(giver)

@@ -1,0 +1,41 @@
+"""What an agent has to know of an environment: a checkpoint keeps it, so that the agent can be built without."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from envs.interface import Spec
+
+
+class Sized(Protocol):
+    """What an agent can be built for: a simulator, or `Sizes`."""
+
+    @property
+    def spec(self) -> Spec:
+        """Return the sizes."""
+
+    @property
+    def device(self) -> torch.device:
+        """Return where tensors are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The sizes of an environment that is not built."""
+
+    spec: Spec
+    device: torch.device
+
+
+def plain_spec(spec: Spec) -> dict[str, Any]:
+    """Return a specification as plain values, for JSON."""
+    return {**vars(spec), "shapes": dict(spec.shapes)}
+
+
+def read_spec(plain: Mapping[str, Any]) -> Spec:
+    """Return the specification of a `plain_spec` that went through JSON, which knows no tuples."""
+    named: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    named["shapes"] = {key: tuple(shape) for key, shape in plain["shapes"].items()}
+    return Spec(**named)
