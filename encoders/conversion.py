@@ -1,6 +1,7 @@
 """Values become what a setting's annotation says, wherever they come from: Python, TOML or a flag."""
 
 import dataclasses
+import difflib
 import numbers
 import typing
 from pathlib import Path
@@ -30,7 +31,9 @@ def convert(hint: Any, value: Any, name: str) -> Any:
     if origin is typing.Literal:
         if value in options:
             return value
-        raise UsageError(f"{name} is {value!r}, expected one of {', '.join(map(str, options))}")
+        near = difflib.get_close_matches(str(value), map(str, options), n=1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        raise UsageError(f"{name} is {value!r}, expected one of {', '.join(map(str, options))}{hint}")
     if origin in (tuple, list) and isinstance(value, list | tuple):
         return _convert_sequence(origin, options, value, name)
     if hint is Path and isinstance(value, str | Path):

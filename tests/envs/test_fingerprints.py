@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance.small_settings import write_shop
 from toy import Toy, ToySettings
 
 import envs
@@ -16,6 +15,7 @@ from envs.fingerprints import fingerprint
 from envs.history import WithHistory
 from envs.ratings import Ratings, RatingsSettings
 from envs.simulator import fingerprint_of
+from experiments.checking.small_settings import write_shop
 
 
 def test_it_is_the_same_on_every_machine() -> None:

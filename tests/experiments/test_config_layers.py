@@ -58,8 +58,8 @@ def test_flag_beats_file_beats_preset_beats_default(tmp_path: Path) -> None:
 def test_file_may_name_the_pair_and_a_flag_may_name_another(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
     file.write_text('[train]\nenv = "toy:Toy-v0"\nagent = "toy:ToyAgent"\n')
-    assert isinstance(parse_train(["--config", str(file)]).run.agent, toy.ToyAgentSettings)
-    assert parse_train(["--config", str(file), "--agent", "random"]).run.train.agent == "random"
+    assert isinstance(parse_train(["--config", str(file), "--trust"]).run.agent, toy.ToyAgentSettings)
+    assert parse_train(["--config", str(file), "--agent", "random", "--trust"]).run.train.agent == "random"
 
 
 def test_encoder_flag_sets_the_setting_of_the_environment() -> None:
@@ -80,7 +80,7 @@ def test_written_configuration_gives_the_same_settings(tmp_path: Path) -> None:
     run = parse_train([*PAIR, "--agent.mode", "x", "--seed", "4"]).run
     with created(RunFolder(tmp_path / "run"), run):
         pass
-    again = parse_train(["--config", str(tmp_path / "run" / "config.toml")]).run
+    again = parse_train(["--config", str(tmp_path / "run" / "config.toml"), "--trust"]).run
     assert again == run
 
 

@@ -23,7 +23,7 @@ M, K = toy.M, toy.K
 
 @pytest.fixture(scope="module")
 def run(finished: Path) -> Run:
-    return experiments.load(finished)
+    return experiments.load(finished, trust=True)
 
 
 @pytest.fixture(scope="module")
@@ -130,18 +130,18 @@ def test_loading_builds_no_simulator_until_one_is_needed(
         build(*arguments, **named)
 
     monkeypatch.setattr(toy.ToySimulator, "__init__", count)
-    loaded = experiments.load(finished)
+    loaded = experiments.load(finished, trust=True)
     slate, _ = loaded.predict(batch)
     assert loaded.user_steps == 2000
     assert not built
     fresh = loaded.evaluate(Panel(users=20))
     assert len(built) == 1
-    assert fresh == experiments.load(finished).evaluate(Panel(users=20))
+    assert fresh == experiments.load(finished, trust=True).evaluate(Panel(users=20))
     np.testing.assert_array_equal(loaded.predict(batch)[0], slate)
 
 
 def test_the_agent_that_was_asked_is_the_one_that_is_evaluated(finished: Path) -> None:
-    loaded = experiments.load(finished)
+    loaded = experiments.load(finished, trust=True)
     before = loaded.evaluate(Panel(users=20)).policies["toy:ToyAgent"]["return"]
     loaded.agent.weight_D = -loaded.agent.weight_D  # type: ignore[attr-defined]
     assert loaded.evaluate(Panel(users=20)).policies["toy:ToyAgent"]["return"] != before
@@ -162,7 +162,7 @@ def test_a_checkpoint_of_before_that_tells_no_sizes_is_loaded(
         held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     del header["spec"]
     safetensors.torch.save_file(held, path, metadata={"slatelab": json.dumps(header)})
-    np.testing.assert_array_equal(experiments.load(folder).predict(batch)[0], run.predict(batch)[0])
+    np.testing.assert_array_equal(experiments.load(folder, trust=True).predict(batch)[0], run.predict(batch)[0])
 
 
 def test_a_run_and_an_evaluation_say_what_they_are(run: Run) -> None:
