@@ -19,6 +19,9 @@ def observation_space(simulator: Simulator) -> gym.spaces.Dict:
             spaces[name] = gym.spaces.Box(0, spec.num_items - 1, shape, np.int64)
         else:
             low, high = (_filled(bound, shape) for bound in spec.bounds.get(name, (-np.inf, np.inf)))
+            if np.array_equal(low, high):
+                # What never differs, such as the popularity of items that are all alike: Gymnasium warns of one point.
+                low, high = (_filled(bound, shape) for bound in (-np.inf, np.inf))
             if name == "response":
                 low[:, 0], high[:, 0] = 0, 1
             spaces[name] = gym.spaces.Box(low, high, shape, np.float32)
