@@ -20,6 +20,9 @@ class Agent(Protocol):
 
     A class that says ``BY_CHANCE = True`` draws its slates even without exploration: its random stream moves then, and
     nothing else.
+
+    A class that says ``STOCHASTIC = True`` learns a policy that is itself a chance: exploring it draws slates from that
+    policy, and without exploration it shows the likeliest. Evaluation has a row for both.
     """
 
     Settings: ClassVar[type[Any]]

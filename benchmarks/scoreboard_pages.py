@@ -19,6 +19,7 @@ from experiments.benchmark.scoreboard import Arena, Scoreboard, read_scoreboard
 from experiments.benchmark.standings import HAND_RULE, MYOPIC
 from experiments.config import short_name
 from experiments.report.numbers import NONE, decimals, interval, markdown_table
+from experiments.sessions import SAMPLED
 
 DOCS = Path(__file__).parents[1] / "docs"
 SECTION = "## Scoreboard"
@@ -34,6 +35,7 @@ def section(board: Scoreboard, agent: str) -> str:
     """Return an agent's rows, one for each environment."""
     command = board.commands[-1] if board.commands else "slatelab benchmark"
     rows = [row(arena, agent) for arena in board.arenas if any(cell.agent == agent for cell in arena.cells)]
+    rows += [row(arena, agent + SAMPLED) for arena in board.arenas if arena.of(agent + SAMPLED) is not None]
     table = markdown_table(["environment", "seeds", "user-steps", "return", "score", "− myopic", "− hand rule"], rows)
     return f"{SECTION}\n\n`{command}`\n\n{table}\n\n{READING}\n"
 
@@ -63,7 +65,8 @@ def between_marks(text: str, new: str) -> str:
 
 def row(arena: Arena, agent: str) -> list[str]:
     """Return how an agent stands in one environment."""
-    name, standing = short_name(arena.env), arena.of(agent)
+    trained, standing = agent.removesuffix(SAMPLED), arena.of(agent)
+    name = short_name(arena.env) + ("" if agent == trained else ", sampled")
     if standing is None:
         return [name, "0", "", absence(arena, agent), "", "", ""]
     places = decimals(abs(standing.returned.mean))
@@ -73,7 +76,7 @@ def row(arena: Arena, agent: str) -> list[str]:
 
     differences = [difference(standing.differences.get(rival), number) for rival in (MYOPIC, HAND_RULE)]
     score = NONE if standing.score is None else share(standing.score)
-    return [name, str(standing.seeds), steps(arena, agent), interval(standing.returned, number), score, *differences]
+    return [name, str(standing.seeds), steps(arena, trained), interval(standing.returned, number), score, *differences]
 
 
 def main() -> int:

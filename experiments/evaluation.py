@@ -16,7 +16,16 @@ from experiments import statistics
 from experiments.memory import enough_memory
 from experiments.report.numbers import DIVERGED, crowd, interval, signed, two_decimals
 from experiments.seeds import Purpose, derive_seed
-from experiments.sessions import Act, Sessions, agent_policy, play, reference_policy
+from experiments.sessions import (
+    SAMPLED,
+    Act,
+    Sessions,
+    agent_policies,
+    agent_policy,
+    play,
+    reference_policy,
+    streams_kept,
+)
 from experiments.showing import html_table, text_table
 from experiments.statistics import Estimate, Sample
 
@@ -113,7 +122,7 @@ class Evaluation:
             estimates, score = self.policies[policy], self.score(policy)
             paired = self.paired[policy]["return"] if policy in self.paired else None
             rows[policy] = [
-                policy + (f" {DIVERGED}" if policy in self.diverged else ""),
+                policy + (f" {DIVERGED}" if policy.removesuffix(SAMPLED) in self.diverged else ""),
                 interval(estimates["return"], two_decimals),
                 "" if paired is None else interval(paired, signed(two_decimals)),
                 f"{estimates['length'].mean:.1f}",
@@ -176,14 +185,16 @@ def evaluate(
 
     Args:
         simulator: the kernel.
-        agents: name to agent; the first is the one that is compared with all the others.
+        agents: name to agent; the first is the one that is compared with all the others. Of those that learn a chance
+            of slates, slates drawn by it are a policy of their own, see `experiments.sessions.SAMPLED`.
         panel: who is met; every policy meets the same users and the same noise.
         report: called with the name of each policy before it plays.
     """
-    own = {name: agent_policy(agent) for name, agent in agents.items()}
+    own = agent_policies(agents)
     # Where two have one name, the agent's own comes first.
     others = {name: act for name, act in baselines(simulator, panel).items() if name not in own}
-    return compare(next(iter(agents)), play_panel(simulator, own | others, panel, report))
+    with streams_kept(agents.values()):
+        return compare(next(iter(agents)), play_panel(simulator, own | others, panel, report))
 
 
 def play_panel(

@@ -1,6 +1,7 @@
 """Play one policy to the end of every session of a panel of users."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -28,9 +29,39 @@ class Sessions:
     """(n,) int64, the rater or persona that each user was drawn around, or a number of the user's own."""
 
 
-def agent_policy(agent: Agent) -> Act:
-    """Return an agent as a policy that does not explore."""
-    return lambda state, observation: agent.act(observation, explore=False)
+SAMPLED = "_sampled"
+"""Ends the name of the policy that draws its slates as the agent before it does while it learns."""
+
+
+def agent_policy(agent: Agent, explore: bool = False) -> Act:
+    """Return an agent as a policy, which does not explore unless asked."""
+    return lambda state, observation: agent.act(observation, explore)
+
+
+def is_stochastic(agent: Agent) -> bool:
+    """Return whether what an agent learns is a chance of slates, of which it shows the likeliest."""
+    return bool(getattr(agent, "STOCHASTIC", False))
+
+
+def agent_policies(agents: Mapping[str, Agent]) -> dict[str, Act]:
+    """Return what agents show without exploration, each followed by what it draws where it learns chances."""
+    acts: dict[str, Act] = {}
+    for name, agent in agents.items():
+        acts[name] = agent_policy(agent)
+        if is_stochastic(agent):
+            acts[name + SAMPLED] = agent_policy(agent, explore=True)
+    return acts
+
+
+@contextmanager
+def streams_kept(agents: Iterable[Agent]) -> Iterator[None]:
+    """Leave agents as they were, whatever they draw within: an evaluation repeats, and changes no training."""
+    before = [(agent, agent.state_dict()) for agent in agents if is_stochastic(agent)]
+    try:
+        yield
+    finally:
+        for agent, state in before:
+            agent.load_state_dict(state)
 
 
 def reference_policy(simulator: Simulator, policy: Policy) -> Act:

@@ -73,6 +73,7 @@ class PolicyAgent(RolloutAgent):
     )
     NEEDS: ClassVar[tuple[str, ...]] = ("user", "candidates")
     MANY_SEEDS: ClassVar[bool] = True
+    STOCHASTIC: ClassVar[bool] = True
 
     settings: PolicySettings
 

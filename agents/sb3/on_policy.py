@@ -122,6 +122,7 @@ class OnPolicy:
 
     NAME: ClassVar[str]
     BY_SLOT: ClassVar[bool] = False
+    STOCHASTIC: ClassVar[bool] = True
     METRICS: ClassVar[tuple[Metric, ...]]
     NEEDS: ClassVar[tuple[str, ...]] = ("candidates", "response")
     EXTRA_COLUMNS: ClassVar[tuple[str, ...]] = ()

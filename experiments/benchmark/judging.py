@@ -10,7 +10,7 @@ from experiments.benchmark.record import Record, save_record
 from experiments.evaluation import BASELINES, Evaluation
 from experiments.report.numbers import interval, rounded
 from experiments.run import Run
-from experiments.sessions import Sessions, agent_policy
+from experiments.sessions import Sessions, agent_policies, streams_kept
 
 
 def judge(cell: Cell, run: Run, known: Mapping[str, Sessions]) -> Outcome:
@@ -43,11 +43,11 @@ def judge(cell: Cell, run: Run, known: Mapping[str, Sessions]) -> Outcome:
 
 def play_agents(run: Run, cell: Cell, known: Mapping[str, Sessions]) -> dict[str, Sessions]:
     """Return what an agent, and its twin, earn; what a fixed baseline earns is known already."""
-    acts = {
-        name: agent_policy(agent) for name, agent in run.agents().items() if name not in BASELINES or name not in known
-    }
-    played = evaluation.play_panel(run.training.simulator, acts, cell.panel)
-    return {name: played[name] if name in played else known[name] for name in run.agents()}
+    agents = run.agents()
+    acts = agent_policies({name: agent for name, agent in agents.items() if not (name in BASELINES and name in known)})
+    with streams_kept(agents.values()):
+        played = evaluation.play_panel(run.training.simulator, acts, cell.panel)
+    return {name: known[name] for name in agents if name not in played} | played
 
 
 def _earned(result: Evaluation) -> str:

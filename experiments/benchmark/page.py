@@ -23,6 +23,7 @@ from experiments.report.numbers import (
     two_decimals,
     words,
 )
+from experiments.sessions import SAMPLED
 from experiments.statistics import Estimate
 
 RIVALS = (MYOPIC, TWIN, HAND_RULE)
@@ -36,6 +37,8 @@ READING = f"""\
 * **− myopic**: the return less that of the agent `myopic`, which learns what pays at once. **− twin**: less that of the
   agent's own twin with discount 0, which learnt from the same steps. **− hand rule**: less that of the environment's
   short rule. **Bold** where the interval lies above zero.
+* **AGENT_sampled**: the same runs of an agent that learns chances, with slates drawn from its policy; its own row and
+  the table of scores show its likeliest slates.
 * **Interquartile mean**: of the scores of all runs, without the highest and the lowest quarter. Agents that cover
   different environments cannot be compared by it.
 * {NONE}: agent and environment do not fit, or there is no score. {DIVERGED}: a run diverged; it counts as it is."""
@@ -140,12 +143,12 @@ def returns(arena: Arena) -> str:
 
 
 def _standing_row(arena: Arena, standing: Standing, rivals: Sequence[str], numeral: Numeral) -> list[str]:
-    agent = standing.seeds > 0
+    agent, trained = standing.seeds > 0, standing.name.removesuffix(SAMPLED)
     return [
         f"**{standing.name}**" if agent else words(standing.name),
         str(standing.seeds) if agent else "",
-        steps(arena, standing.name) if agent else "",
-        interval(standing.returned, numeral) + (_mark(arena, standing.name) if agent else ""),
+        steps(arena, trained) if agent else "",
+        interval(standing.returned, numeral) + (_mark(arena, trained) if agent else ""),
         f"{standing.length:.1f}",
         f"{standing.ctr:.3f}",
         NONE if standing.score is None else share(standing.score),

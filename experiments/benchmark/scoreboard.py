@@ -15,7 +15,7 @@ from experiments.benchmark.record import Record, read_record
 from experiments.benchmark.standings import Earned, Entrant, Standing, everybody, interquartile, standings
 from experiments.building import MYOPIC_TWIN
 from experiments.folder import RunFolder
-from experiments.sessions import Sessions
+from experiments.sessions import SAMPLED, Sessions
 from experiments.statistics import Estimate, best_first
 
 MEASURED = ("done", "diverged")
@@ -38,6 +38,8 @@ class CellResult:
     """What it earned, if it was measured."""
     twin: Earned | None = None
     """What its twin with discount 0 earned, if it has one."""
+    drawn: Earned | None = None
+    """What slates drawn from its policy earned, if it learns a chance of slates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +138,7 @@ def _cell(
         reason = f"it met {about['users']:,} test users, and the baselines others; repeat the command that made it"
         return CellResult(**named, status="left out", reason=reason, about=about)
     twin = None if train["agent"] == MYOPIC_TWIN else record.sessions.get(MYOPIC_TWIN)
+    drawn = record.sessions.get(train["agent"] + SAMPLED)
     return CellResult(
         **named,
         status=about["status"],
@@ -143,6 +146,7 @@ def _cell(
         about=about,
         earned=_earned(record.sessions[train["agent"]]),
         twin=None if twin is None else _earned(twin),
+        drawn=None if drawn is None else _earned(drawn),
     )
 
 
@@ -153,6 +157,9 @@ def _arena(env: str, cells: Sequence[CellResult], baselines: Mapping[str, Sessio
         twins = [cell.twin for cell in cells if cell.agent == agent and cell.twin is not None]
         if runs:
             agents[agent] = Entrant(runs=runs, twins=twins if len(twins) == len(runs) else ())
+        drawn = [cell.drawn for cell in cells if cell.agent == agent and cell.drawn is not None]
+        if drawn:
+            agents[agent + SAMPLED] = Entrant(runs=drawn)
     earned = {name: _earned(played) for name, played in baselines.items()}
     # All met one panel.
     panel = [each.cluster.tolist() for each in everybody(agents, earned)[:1]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from experiments.building import MYOPIC_TWIN
 from experiments.report.numbers import words
 from experiments.report.runs import FinishedRun, Policies
+from experiments.sessions import SAMPLED
 from experiments.settings import SAME_VARIANT
 from experiments.statistics import Estimate
 
@@ -81,13 +82,20 @@ def compare(runs: Iterable[FinishedRun]) -> list[Comparison]:
 
 
 def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]]]:
-    """Return the estimates of every policy: one for each seed of an agent and of its twin, one of a baseline."""
+    """Return the estimates of every policy.
+
+    They are one for each seed of an agent, of its slates drawn where it learns chances, and of its twin; one of a
+    baseline.
+    """
     found: dict[str, list[Mapping[str, Estimate]]] = {}
     for label, runs in comparison.variants().items():
         found[label] = [run.result.policies[run.agent] for run in runs]
-        twins: list[Mapping[str, Estimate]] = [run.result.policies[MYOPIC_TWIN] for run in runs if has_twin(run)]
-        if twins:
-            found[f"{MYOPIC_TWIN} {label}"] = twins
+        drawn = [run.result.policies.get(run.agent + SAMPLED) for run in runs]
+        twins = [run.result.policies[MYOPIC_TWIN] for run in runs if has_twin(run)]
+        for other, estimates in ((f"sampled {label}", drawn), (f"{MYOPIC_TWIN} {label}", twins)):
+            there = [each for each in estimates if each is not None]
+            if there:
+                found[other] = list(there)
     return found | {words(name): [estimates] for name, estimates in comparison.baselines.items()}
 
 

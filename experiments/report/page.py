@@ -30,6 +30,7 @@ READING = f"""\
 * **Score**: 0 is random, 1 the near-oracle. **Length**: slates a session. **CTR**: clicks over slates shown.
 * **− popularity** and the like: the agent's return less the rival's on the same users; bold where the 95 % interval
   lies above zero. *{MYOPIC_TWIN}* is the agent's twin with discount 0, trained on the same steps.
+* *sampled* before an agent's name: the same weights, with slates drawn from the policy instead of its likeliest.
 * **Gap closed**: the way from the myopic oracle (0%) to the near-oracle (100%); {NONE} where one is missing or the two
   are as good as equal.
 * **Return while learning** begins when every training user's first session has ended, since those that end first are

@@ -13,6 +13,7 @@ from experiments.building import MYOPIC_TWIN
 from experiments.evaluation import Evaluation
 from experiments.folder import RunFolder
 from experiments.names import canonical_env
+from experiments.sessions import SAMPLED
 from experiments.statistics import Estimate, read_estimate
 from experiments.tracking.metrics import STEP
 from experiments.tracking.metrics_file import read_rows
@@ -42,8 +43,8 @@ class FinishedRun:
 
     @property
     def baselines(self) -> Policies:
-        """Return the policies that no training changes: neither the agent nor its twin."""
-        learnt = (self.agent, MYOPIC_TWIN)
+        """Return the policies that no training changes: neither the agent, however it shows slates, nor its twin."""
+        learnt = (self.agent, self.agent + SAMPLED, MYOPIC_TWIN)
         return {name: estimates for name, estimates in self.result.policies.items() if name not in learnt}
 
 

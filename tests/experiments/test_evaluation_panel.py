@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import toy
+from sketches import build
 
 import envs
 from encoders.errors import Failure
@@ -35,6 +36,28 @@ def test_agent_named_like_a_baseline_plays_in_its_place(simulator: toy.Toy) -> N
     assert found.policies["cosine"]["return"].mean == pytest.approx(float(expected))
     assert "cosine" not in found.paired
     assert found.paired.keys() == {"random", "popularity", "myopic_oracle", "near_oracle"}
+
+
+@pytest.mark.parametrize("name", ["reinforce", "actor_critic", "sb3_ppo", "sb3_a2c"])
+def test_policy_gradient_is_scored_by_its_likeliest_slates_and_by_slates_it_draws_and_stays_as_it_was(
+    name: str, simulator: toy.Toy
+) -> None:
+    agent = build(name, simulator.spec)
+    before = {key: value.clone() for key, value in agent.state_dict().items()}
+    found, again = (evaluate(simulator, {name: agent}, Panel(users=200)) for _ in range(2))
+    assert found.policies.keys() >= {name, f"{name}_sampled", "random"}
+    assert found.paired.keys() >= {f"{name}_sampled"}
+    assert found == again
+    after = agent.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    drawn = play_panel(simulator, {"drawn": agent_policy(agent, explore=True)}, Panel(users=200))["drawn"]
+    assert found.policies[f"{name}_sampled"]["return"].mean == pytest.approx(float(drawn.totals["reward"].mean()))
+    assert found.policies[f"{name}_sampled"]["return"] != found.policies[name]["return"]
+
+
+def test_value_agent_has_no_row_of_drawn_slates(simulator: toy.Toy) -> None:
+    found = evaluate(simulator, {"dqn": build("dqn", simulator.spec)}, Panel(users=20))
+    assert not [policy for policy in found.policies if policy.endswith("_sampled")]
 
 
 def test_record_gives_back_what_was_played_to_the_bit_and_in_order(simulator: toy.Toy, tmp_path: Path) -> None:

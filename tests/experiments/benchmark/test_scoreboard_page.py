@@ -81,6 +81,20 @@ def test_every_cell_of_an_environment_is_what_was_measured(slatelab: Slatelab) -
     ]
 
 
+def test_slates_drawn_from_a_policy_have_a_row_of_their_own_and_no_score_among_the_agents(slatelab: Slatelab) -> None:
+    write_baselines()
+    for seed, drawn in enumerate(([7.0, 9.0], [9.0, 11.0])):
+        played = {"reinforce": sessions([6.0, 8.0]), "reinforce_sampled": sessions(drawn)}
+        write_run("reinforce", seed, [], played=played, status="diverged" if seed else "done")
+    overall, arena = make(slatelab)
+    assert [row[:4] for row in arena[2:4]] == [
+        ["**reinforce_sampled**", "2", "600", "9.00 [7.00, 11.00]†"],
+        ["**reinforce**", "2", "600", "7.00 [6.00, 8.00]†"],
+    ]
+    assert [row[0] for row in overall[1:]] == ["**reinforce**"]
+    assert list(rows()) == [("reinforce", "0"), ("reinforce", "1")]
+
+
 def test_results_hold_a_row_for_each_run(slatelab: Slatelab) -> None:
     write_baselines()
     write_run("slateq", 0, [6.0, 8.0])

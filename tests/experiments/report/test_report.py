@@ -35,7 +35,7 @@ def make_run(path: Path, returned: float, seed: int = 0, agent: str = "slateq", 
         returned: mean return of the agent.
         seed: of the run.
         agent: its name.
-        changed: ``near_oracle``: its mean return; ``discount`` and ``env``: settings.
+        changed: ``near_oracle`` and ``sampled``: mean returns; ``discount`` and ``env``: settings.
     """
     (path / "tensorboard").mkdir(parents=True)
     env, discount = changed.get("env", "slatelab/Movies-v0"), changed.get("discount", 0.9)
@@ -44,6 +44,8 @@ def make_run(path: Path, returned: float, seed: int = 0, agent: str = "slateq", 
         f"[agent]\ndiscount = {discount}\n"
     )
     means = RETURNS | {agent: returned, "near_oracle": changed.get("near_oracle", 30.0)}
+    if "sampled" in changed:
+        means[f"{agent}_sampled"] = changed["sampled"]
     policies = {
         name: {"return": estimate(mean), "length": estimate(2 * mean), "ctr": estimate(mean / 100, 0.01)}
         for name, mean in means.items()
@@ -142,6 +144,17 @@ def test_seeds_of_an_agent_share_a_row_and_baselines_come_once(slatelab: Slatela
     best_first = [line.split(" | ")[0].strip("| ") for line in page.splitlines() if line.count("|") == 6][2:]
     assert best_first[:3] == ["near-oracle", "**slateq**", "myopic oracle"]
     assert [table_row(page, "slateq", str(seed))[10] for seed in range(3)] == ["10%", "20%", "60%"]
+
+
+def test_slates_drawn_from_a_policy_have_a_row_for_each_variant_and_do_not_part_panels(
+    slatelab: Slatelab, tmp_path: Path
+) -> None:
+    for seed, drawn in enumerate((19.0, 20.0)):
+        make_run(tmp_path / "runs" / f"s{seed}", 21.0, seed, agent="reinforce", sampled=drawn)
+    assert slatelab("report", "runs").code == 0
+    page = Path("report/results.md").read_text()
+    assert table_row(page, "sampled reinforce")[1] == "19.50 (19.00–20.00 over 2 seeds)"
+    assert "panel" not in page.partition("## ")[2]
 
 
 def test_gap_between_equal_oracles_is_not_closed_by_anyone(slatelab: Slatelab, tmp_path: Path) -> None:
