@@ -172,7 +172,7 @@ class TopicCapped:
             ValueError: it is another agent's, or has other sizes.
         """
         check_names(tensors, ("centroids", "largest", "steps", "generator"), ("seen",))
-        check_shapes(tensors, {"centroids": self.centroids_CD})
+        check_shapes(tensors, {"centroids": self.centroids_CD, "largest": self.largest})
         own = to_device(tensors, self.generator.device)
         self.centroids_CD, self.largest = own["centroids"], own["largest"]
         self.steps = int(tensors["steps"])

@@ -138,15 +138,26 @@ def mask_out(values: Tensor, excluded: Tensor) -> Tensor:
     return values.masked_fill(excluded, -torch.inf)
 
 
+STREAM_BYTES = (5056, 16, 44)
+"""Of a random stream on a CPU, with CUDA and on Apple's GPUs."""
+
+
 def restore_stream(generator: torch.Generator, saved: Tensor) -> None:
     """Go on with a saved random stream.
 
     A stream of another kind of device cannot go on; a new one is then seeded from it, so that what was trained on a
     GPU can be loaded on a CPU, and always with the same outcome.
+
+    Raises:
+        ValueError: it is no random stream.
     """
     # A copy: torch reads a stream from the start of its storage, wherever the row of several begins.
-    saved = saved.cpu().clone()
-    if saved.shape == generator.get_state().shape:
+    saved, own = saved.cpu().clone(), generator.get_state()
+    if saved.dtype != own.dtype or saved.dim() != 1 or len(saved) not in {len(own), *STREAM_BYTES}:
+        raise ValueError(
+            f"a saved random stream is {saved.dtype} {tuple(saved.shape)}, expected {own.dtype} {len(own)}"
+        )
+    if saved.shape == own.shape:
         generator.set_state(saved)
     else:
         generator.manual_seed(zlib.crc32(saved.numpy().tobytes()))

@@ -229,8 +229,12 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             UsageError: the tensors are of another number of users.
         """
         device = self.simulator.device
-        if len(tensors["steps"]) != self.num_envs:
-            raise UsageError(f"the state is of {len(tensors['steps'])} users, but num_envs is {self.num_envs}")
+        for name in ("steps", "generator"):
+            if name not in tensors:
+                raise UsageError(f'the state has no "{name}"; give what state_dict() returned')
+        if tensors["steps"].shape != (self.num_envs,):
+            saved = tuple(tensors["steps"].shape)
+            raise UsageError(f"the state is of {saved} users, but num_envs is {self.num_envs}")
         self.state = {
             name.removeprefix("state."): value.to(device)
             for name, value in tensors.items()

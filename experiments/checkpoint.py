@@ -2,21 +2,20 @@
 
 import importlib.metadata
 import json
+import math
 import shlex
-from dataclasses import asdict, dataclass
+import typing
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-
-from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
 from envs.interface import Tensors
 from envs.simulator import Simulator, fingerprint_of
 from experiments.names import canonical_tables
-from experiments.plain import to_json
-from experiments.settings import FREE, RunSettings
+from experiments.progress import say
+from experiments.sealed import Sealed, read_sealed, write_sealed
+from experiments.settings import FREE, TABLES, RunSettings
 
 FORMAT = 1
 
@@ -46,20 +45,20 @@ def save_checkpoint(path: Path, tensors: Tensors, header: Header) -> None:
     Raises:
         Failure: a full disk.
     """
-    # A copy each: safetensors refuses tensors that share memory.
-    copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    content = safetensors.torch.save(copies, metadata={"slatelab": to_json(asdict(header))})
-    write_atomically(path, content)
+    write_sealed(path, asdict(header), tensors)
 
 
 def load_checkpoint(path: Path) -> tuple[Tensors, Header]:
-    """Read a checkpoint.
+    """Read a checkpoint; one of an earlier version, which has no checksum, is told.
 
     Raises:
         Failure: it cannot be read, or is broken.
         UsageError: another version of slatelab wrote it, in another format.
     """
-    return _read(path, with_tensors=True)
+    sealed, header = _read(path, with_tensors=True)
+    if not sealed.checked:
+        say(f"{path} is of a version before checkpoints had a checksum: damage to it would not be noticed")
+    return sealed.tensors, header
 
 
 def read_header(path: Path) -> Header:
@@ -72,23 +71,55 @@ def read_header(path: Path) -> Header:
     return _read(path, with_tensors=False)[1]
 
 
-def _read(path: Path, with_tensors: bool) -> tuple[Tensors, Header]:
+def _read(path: Path, with_tensors: bool) -> tuple[Sealed, Header]:
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            raw = json.loads((file.metadata() or {})["slatelab"])
-            names = file.keys() if with_tensors else ()
-            tensors = {name: file.get_tensor(name) for name in names}
+        sealed = read_sealed(path, with_tensors)
     except FileNotFoundError as error:
         run = shlex.quote(str(path.parents[1]))
         raise Failure(f"there is no checkpoint {path}; finish the run with slatelab train --resume {run}") from error
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise Failure(f"the checkpoint {path} is broken ({error}); start the run anew with --overwrite") from error
-    if raw.get("format") != FORMAT:
+    except ValueError as error:
+        raise broken(path, str(error)) from error
+    raw = sealed.header
+    if isinstance(raw, dict) and raw.get("format") != FORMAT:
         raise UsageError(
             f"the checkpoint {path} was written by slatelab {raw.get('version')} "
             f"in format {raw.get('format')}; this version reads format {FORMAT}"
         )
-    return tensors, Header(**raw)
+    wrong = _wrong(raw)
+    if wrong is not None:
+        raise broken(path, f"its header {wrong}")
+    return sealed, Header(**raw)
+
+
+def _wrong(raw: Any) -> str | None:
+    """Return what is wrong with a header, or None if each entry is there and of its type."""
+    if not isinstance(raw, dict):
+        return "is no table"
+    hints = typing.get_type_hints(Header)
+    for entry in fields(Header):
+        if entry.name not in raw and entry.default is MISSING:
+            return f'has no "{entry.name}"'
+    for name, value in raw.items():
+        if name not in hints:
+            return f'has a "{name}", which is not known'
+        if not _fits(value, hints[name]):
+            return f"says {name} = {json.dumps(value)[:40]}"
+    return None
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value of the header is of its type; counts and seconds are finite and not negative."""
+    if hint is str:
+        return isinstance(value, str)
+    if hint in (int, float):
+        return type(value) in (int, hint) and 0 <= value < math.inf
+    tables = isinstance(value, dict) and value.keys() == set(TABLES)
+    return tables and all(isinstance(table, dict) for table in value.values())
+
+
+def broken(path: Path, why: str) -> Failure:
+    """Return what is raised where a checkpoint cannot be used."""
+    return Failure(f"the checkpoint {path} is broken ({why}); start the run anew with --overwrite")
 
 
 def check_same(header: Header, run: RunSettings, path: Path) -> None:
@@ -105,7 +136,7 @@ def check_same(header: Header, run: RunSettings, path: Path) -> None:
         free |= {("env", name) for name in getattr(run.env, "PLACES", ())}
     made_with = canonical_tables(header.settings)
     for name in ("env", "agent"):
-        theirs, ours = made_with["train"][name], tables["train"][name]
+        theirs, ours = made_with["train"].get(name), tables["train"][name]
         if theirs != ours:
             raise UsageError(
                 f'the checkpoint in {path} was made with {name} "{theirs}", not "{ours}"; '
@@ -121,6 +152,8 @@ def check_same(header: Header, run: RunSettings, path: Path) -> None:
                 f"not {ours.get(name)}; "
                 "resume it without that setting, or start another run with another --out"
             )
+    if header.step_count > run.train.num_steps:
+        raise broken(path, f"it says that {header.step_count:,} of {run.train.num_steps:,} steps are done")
 
 
 def check_content(header: Header, simulator: Simulator, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from agents.protocol import Agent
+from envs.interface import Tensors
 from experiments.tracking.metrics import STEP
 from experiments.tracking.metrics_file import read_rows
 
@@ -27,7 +28,12 @@ def in_log(metrics: Path) -> str | None:
 
 def in_state(agent: Agent) -> str | None:
     """Return what an agent holds that is not a number, in words; None if it holds nothing of the kind."""
-    for name, value in agent.state_dict().items():
+    return in_tensors(agent.state_dict())
+
+
+def in_tensors(tensors: Tensors) -> str | None:
+    """Return which tensor holds what is not a number, in words; None if none does."""
+    for name, value in tensors.items():
         # Infinity may be meant, such as "not seen yet"; what is not a number never is.
         if value.is_floating_point() and bool(torch.isnan(value).any()):
             return f"{name} holds what is not a number"

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from agents.protocol import Agent
+from agents.state import DoesNotFit
 from encoders.errors import UsageError
 from encoders.files import sweep_parts
 from envs.simulator import Simulator, resolve_device
@@ -11,6 +12,7 @@ from experiments.building import build_agent
 from experiments.checkpoint import check_content, check_same, load_checkpoint
 from experiments.config import read_tables
 from experiments.creation import created
+from experiments.divergence import in_tensors
 from experiments.folder import RunFolder
 from experiments.locking import locked
 from experiments.loop import learn
@@ -98,6 +100,9 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
     check_content(header, training.simulator, folder.path)
     with _fitting(folder):
         training.load_state_dict(tensors, header)
+    trouble = in_tensors(tensors)
+    if trouble is not None:
+        say(f"{folder.path} has diverged: {trouble} in its checkpoint")
     return training
 
 
@@ -118,11 +123,16 @@ def _fitting(folder: RunFolder) -> Iterator[None]:
     """Turn what goes wrong with a checkpoint's tensors into a sentence."""
     try:
         yield
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the checkpoint in {folder.path} does not fit this agent and environment ({error}); "
-            "was the code changed since?"
-        ) from error
+    except Exception as error:  # (an agent is anybody's code)
+        raise _misfit(folder, error) from error
+
+
+def _misfit(folder: RunFolder, error: Exception) -> UsageError:
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return UsageError(
+        f"the checkpoint in {folder.path} does not fit this agent and environment ({kind}{error}); "
+        "was the code changed since?"
+    )
 
 
 def _build(runs: Sequence[RunSettings], kernel: Simulator | None) -> Training:
@@ -137,6 +147,8 @@ def _learn(training: Training, folders: Sequence[RunFolder], resumed: bool = Fal
     try:
         with enough_memory(training.runs[0]):
             learn(training, logbooks)
+    except DoesNotFit as error:  # what was saved is seen beside what comes at the first step
+        raise _misfit(folders[0], error) from error
     finally:
         for logbook in logbooks:
             logbook.close()

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from agents.protocol import Agent
-from agents.state import of_seed
+from agents.state import DoesNotFit, check_alike, of_seed
 from envs.interface import Observation, Tensors, Transition
 from envs.many_seeds import ManySeedsVectorEnv
 from envs.simulator import Simulator
@@ -106,9 +106,24 @@ class Training:
         return _flat({name: member.state_dict() for name, member in self.members().items()})
 
     def load_state_dict(self, tensors: Tensors, header: Header) -> None:
-        """Go on from a checkpoint of one seed."""
-        for name, member in self.members().items():
-            member.load_state_dict(member_state(tensors, name))
+        """Go on from a checkpoint of one seed.
+
+        Raises:
+            DoesNotFit: it has other entries than all that is here holds, or of other shapes or types.
+        """
+        members = self.members()
+        for name in tensors:
+            if name.partition(".")[0] not in members:
+                raise DoesNotFit(f'the saved "{name}" is no part of such a run')
+        for name, member in members.items():
+            saved, before = member_state(tensors, name), member.state_dict()
+            member.load_state_dict(saved)
+            after = member.state_dict()
+            if name == "env":
+                check_alike(name, before, saved | after)
+            elif name != "monitor":  # (which looks for itself)
+                # What an agent holds may grow, so that only it knows the shapes: what it takes, it gives back.
+                check_alike(name, after, saved)
         self.step_count = header.step_count
         self.train_seconds, self.seconds_before = header.train_seconds, header.wall_seconds
         self.observation = self.env.observation()

@@ -17,7 +17,7 @@ from agents.networks.reader import Reader
 from agents.networks.scoring import NETWORKS, build_network
 from agents.networks.trackers import TRACKERS
 from agents.settings import check_above_zero, check_at_least, check_shares, refuse
-from agents.state import flat_module, flat_optimizer, load_module, load_optimizer
+from agents.state import check_shapes, flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
 from envs.interface import Spec, Tensors
 
@@ -238,6 +238,7 @@ class Learner:
         """
         load_module("network", self.network, tensors)
         if self.averaged is not None:
+            check_shapes(tensors, {"averaged.descents": torch.tensor(0)})
             weights = {name: value for name, value in tensors.items() if name != "averaged.descents"}
             load_module("averaged", self.averaged, weights)
             self.descents = int(tensors["averaged.descents"])

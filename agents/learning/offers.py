@@ -3,7 +3,7 @@
 import torch
 
 from agents.networks.reader import Reader
-from agents.state import above, below, to_device
+from agents.state import above, below, check_alike, to_device
 from agents.streams import Streams
 from envs.interface import Observation, Tensors, is_shared
 
@@ -30,9 +30,15 @@ class Offers:
         self.streams = streams
         self._steps: list[Tensors] = []
         self._shared: list[bool] = []
+        self._loaded = False
 
     def add(self, offer: Tensors) -> None:
         """Append what `read_offer` gave at one step."""
+        if self._loaded:
+            # What was saved is only now seen beside what this agent keeps.
+            last = {name: value[0] for name, value in self._steps[-1].items()}
+            check_alike("offer", {name: value[0] for name, value in offer.items()}, last)
+        self._loaded = False
         shared = all(is_shared(value) for value in offer.values())
         self._steps.append({name: (value[:1] if shared else value).clone() for name, value in offer.items()})
         self._shared.append(shared)
@@ -83,3 +89,4 @@ class Offers:
         columns = to_device(kept, self.streams.device)
         self._steps = [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
         self._shared = [not by_row] * len(self._steps)
+        self._loaded = bool(self._steps)

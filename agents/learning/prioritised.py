@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from agents.learning.replay import Replay
+from agents.state import check_shapes
 from agents.streams import Streams
 from envs.interface import Tensors
 
@@ -88,6 +89,7 @@ class PrioritisedReplay(Replay):
         Raises:
             ValueError: it was saved with another capacity.
         """
+        check_shapes(tensors, {"largest": self._largest_S})
         super().load_state_dict(tensors)
         self._mass_SC = torch.zeros_like(self._mass_SC)
         self._mass_SC[:, : len(self)] = tensors["mass"].to(self._mass_SC)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from agents.state import above, below, to_device
+from agents.state import above, below, check_alike, to_device
 from agents.streams import Streams
 from envs.interface import Tensors
 
@@ -18,7 +18,7 @@ class Replay:
 
     def __init__(self, capacity: int, streams: Streams) -> None:
         self.capacity, self.streams = capacity, streams
-        self.added = 0
+        self.added, self._loaded = 0, False
         self._columns: Tensors = {}
 
     def __len__(self) -> int:
@@ -33,6 +33,11 @@ class Replay:
             self._columns = {
                 name: value.new_zeros((seeds, self.capacity, *value.shape[1:])) for name, value in rows.items()
             }
+        elif self._loaded:
+            # What was saved is only now seen beside what this agent keeps.
+            kept = {name: column[0, 0] for name, column in self._columns.items()}
+            check_alike("replay.rows", {name: value[0] for name, value in rows.items()}, kept)
+        self._loaded = False
         for name, value in rows.items():
             self._columns[name][:, places] = value.view(seeds, len(places), *value.shape[1:])
         self.added += len(places)
@@ -68,7 +73,7 @@ class Replay:
         """
         rows = to_device(below("rows", tensors), self.streams.device)
         held = max((value.shape[1] for value in rows.values()), default=0)
-        if held != min(int(tensors["added"]), self.capacity):
+        if held != min(int(tensors["added"]), self.capacity) or any(len(value[0]) != held for value in rows.values()):
             raise ValueError(
                 f"the saved replay holds {held} rows, which does not fit one of {self.capacity}; "
                 "load it into an agent with the same settings"
@@ -76,4 +81,4 @@ class Replay:
         self.added, self._columns = 0, {}
         if rows:
             Replay.add(self, {name: value.flatten(0, 1) for name, value in rows.items()})
-        self.added = int(tensors["added"])
+        self.added, self._loaded = int(tensors["added"]), held > 0

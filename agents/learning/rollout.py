@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
+from agents.state import check_alike
 from agents.streams import Streams
 from envs.interface import Tensors
 
@@ -17,13 +18,17 @@ class Rollout:
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self.size = 0
+        self.size, self._loaded = 0, False
         self._columns: Tensors = {}
 
     def add(self, step: Tensors) -> None:
         """Append one step; every step has the same names and shapes."""
         if not self._columns:
             self._columns = {name: value.new_empty((self.length, *value.shape)) for name, value in step.items()}
+        elif self._loaded:
+            # What was saved is only now seen beside what this agent keeps.
+            check_alike("rollout", step, {name: column[0] for name, column in self._columns.items()})
+        self._loaded = False
         for name, value in step.items():
             self._columns[name][self.size] = value
         self.size += 1
@@ -57,6 +62,7 @@ class Rollout:
         self.size, self._columns = 0, {}
         for step in zip(*tensors.values(), strict=True):
             self.add(dict(zip(tensors, step, strict=True)))
+        self._loaded = held > 0
 
 
 def minibatches(columns: Tensors, size: int, streams: Streams) -> Iterator[Tensors]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from agents.learning.targets import n_step_return
-from agents.state import above, below, to_device
+from agents.state import above, below, check_alike, to_device
 from envs.interface import Tensors
 
 
@@ -18,6 +18,7 @@ class StepWindow:
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self._held: list[Tensors] = []
+        self._loaded = False
 
     def add(self, step: Tensors) -> Tensors | None:
         """Append a step of B users.
@@ -30,6 +31,10 @@ class StepWindow:
             the oldest step, with the reward and discount of its n-step return and what is observed at its end, but
             without ``last``; None while there are fewer than n.
         """
+        if self._loaded:
+            # What was saved is only now seen beside what this agent keeps.
+            check_alike("rollout", step, self._held[-1])
+        self._loaded = False
         self._held.append(step)
         if len(self._held) < self.steps:
             return None
@@ -69,6 +74,7 @@ class StepWindow:
             )
         own = to_device({name: value for name, value in tensors.items() if name != "held"}, device)
         self._held = [{name: value[index] for name, value in own.items()} for index in range(number)]
+        self._loaded = number > 0
 
 
 def _where(mask_B: Tensor, chosen: Tensor, other: Tensor) -> Tensor:

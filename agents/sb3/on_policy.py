@@ -23,7 +23,7 @@ from agents.sb3.shared import (
     without_repeats,
 )
 from agents.settings import check_above_zero, check_at_least, check_shares
-from agents.state import above, below, check_names
+from agents.state import above, below, check_names, check_shapes
 from envs.interface import Metric, Observation, Spec, Tensors, Transition
 
 USER_STEPS = 2048
@@ -261,6 +261,7 @@ class OnPolicy:
         """
         names = (*STREAMS, "starts", f"{self.NAME}.steps", f"{self.NAME}.updates")
         check_names(tensors, names, ("policy", "optimizer", "rollout"))
+        check_shapes(tensors, {"starts": self.starts_B})
         load_model_state(self.NAME, self.model, tensors)
         self.random.load_state_dict(tensors)
         self.starts_B = tensors["starts"].cpu()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.networks.trackers import Totals
 from agents.settings import check_above_zero, check_at_least, refuse
-from agents.state import above, below, flat_module, flat_optimizer, load_module, load_optimizer
+from agents.state import above, below, check_shapes, flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, restore_stream
 
@@ -149,7 +149,12 @@ class OwnRandomness:
         return dict(zip(STREAMS, values, strict=True))
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`."""
+        """Go on from a `state_dict`.
+
+        Raises:
+            ValueError: it is no random stream.
+        """
+        check_shapes(tensors, dict(list(self.state_dict().items())[1:]))
         stream, keys, position = (tensors[name] for name in STREAMS)
         restore_stream(self.generator, stream)
         state: Any = self.numpy.get_state(legacy=False)

@@ -1,18 +1,13 @@
 """What policies earned, user by user, in one safetensors file: no code runs when it is read."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-
-from encoders.cache import write_atomically
 from encoders.errors import Failure
 from envs.interface import Tensors
-from experiments.plain import to_json
+from experiments.sealed import read_sealed, write_sealed
 from experiments.sessions import Sessions
 
 FORMAT = 2
@@ -40,10 +35,7 @@ def save_record(path: Path, record: Record) -> None:
         tensors |= {f"{index}.total.{name}": value for name, value in played.totals.items()}
     # The order of names is kept, since sums over tables of them end in other last digits in another order.
     policies = [[name, list(played.totals)] for name, played in record.sessions.items()]
-    header = {"format": FORMAT, "policies": policies, "about": dict(record.about)}
-    # A copy each: safetensors refuses tensors that share memory.
-    copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    write_atomically(path, safetensors.torch.save(copies, metadata={"slatelab": to_json(header)}))
+    write_sealed(path, {"format": FORMAT, "policies": policies, "about": dict(record.about)}, tensors)
 
 
 def read_record(path: Path) -> Record:
@@ -53,9 +45,7 @@ def read_record(path: Path) -> Record:
         Failure: there is none, it is broken, or of another format.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["slatelab"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header, tensors, _ = read_sealed(path)
         if header["format"] != FORMAT:
             raise ValueError(f"it has format {header['format']}, not {FORMAT}")
         return Record(
@@ -66,7 +56,7 @@ def read_record(path: Path) -> Record:
         )
     except FileNotFoundError as error:
         raise Failure(f"there is no record {path}") from error
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Failure(f"the record {path} is broken ({error}); delete it and repeat slatelab benchmark") from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from agents.state import check_alike
 from envs.interface import Metric, Tensors, Transition
 from experiments.tracking.metrics import tag
 
@@ -114,7 +115,12 @@ class Monitor:
         return {"return": self.return_B, "length": self.length_B, "first": self.first_B, **sums, **counts}
 
     def load_state_dict(self, tensors: Tensors) -> None:
-        """Go on from a `state_dict`; in one of an earlier version the first sessions count as ended."""
+        """Go on from a `state_dict`; in one of an earlier version the first sessions count as ended.
+
+        Raises:
+            DoesNotFit: it is of another number of users, or an entry is missing, not known or of another type.
+        """
+        self._check(tensors)
         device = self.return_B.device
         self.return_B, self.length_B = tensors["return"].to(device), tensors["length"].to(device)
         self.first_B = tensors.get("first", torch.zeros_like(self.first_B)).to(device)
@@ -122,6 +128,17 @@ class Monitor:
         self.ended = {name: sums.pop(name, torch.zeros_like(value)) for name, value in self.ended.items()}
         self.sums = sums
         self.counts = {name: int(tensors[f"count.{name}"]) for name in _names(tensors, "count.") if name in sums}
+
+    def _check(self, tensors: Tensors) -> None:
+        expected = {"return": self.return_B, "length": self.length_B}
+        if "first" in tensors:
+            expected["first"] = self.first_B
+        counted = set(_names(tensors, "count."))
+        measured = counted | set(_names(tensors, "sum."))
+        expected |= {f"sum.{name}": torch.zeros(self.seeds) for name in measured}
+        # Sums over sessions have no count; in earlier versions they had one.
+        expected |= {f"count.{name}": torch.tensor(0) for name in measured - set(OF_SESSIONS) | counted}
+        check_alike("monitor", expected, tensors)
 
     def _add(self, name: str, value: Tensor) -> None:
         self.sums[name] = self.sums[name] + value if name in self.sums else value
