@@ -16,6 +16,7 @@ from experiments.names import canonical_tables
 from experiments.progress import say
 from experiments.sealed import Sealed, read_sealed, write_sealed
 from experiments.settings import FREE, TABLES, RunSettings
+from experiments.sizes import read_spec
 
 FORMAT = 1
 
@@ -113,8 +114,18 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, str)
     if hint in (int, float):
         return type(value) in (int, hint) and 0 <= value < math.inf
+    if type(None) in typing.get_args(hint):
+        return value is None or _is_spec(value)
     tables = isinstance(value, dict) and value.keys() == set(TABLES)
     return tables and all(isinstance(table, dict) for table in value.values())
+
+
+def _is_spec(value: Any) -> bool:
+    try:
+        read_spec(value)
+    except ValueError:
+        return False
+    return True
 
 
 def broken(path: Path, why: str) -> Failure:

@@ -1,5 +1,6 @@
 """What an agent has to know of an environment: a checkpoint keeps it, so that the agent can be built without."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -35,7 +36,18 @@ def plain_spec(spec: Spec) -> dict[str, Any]:
 
 
 def read_spec(plain: Mapping[str, Any]) -> Spec:
-    """Return the specification of a `plain_spec` that went through JSON, which knows no tuples."""
-    named: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    named["shapes"] = {key: tuple(shape) for key, shape in plain["shapes"].items()}
-    return Spec(**named)
+    """Return the specification of a `plain_spec` that went through JSON, which knows no tuples.
+
+    Raises:
+        ValueError: an entry is missing, not known or of another type.
+    """
+    try:
+        named: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+        named["shapes"] = {key: tuple(shape) for key, shape in plain["shapes"].items()}
+        spec = Spec(**named)
+        sizes = [spec.num_candidates, spec.slate_size, spec.num_items, *itertools.chain(*spec.shapes.values())]
+        if not all(type(size) is int and size >= 0 for size in sizes):
+            raise ValueError("a size is no count")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"no specification: {error}") from error
+    return spec

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from agents.protocol import Agent
-from agents.state import DoesNotFit
+from agents.state import DoesNotFit, check_alike
 from encoders.errors import UsageError
 from encoders.files import sweep_parts
+from envs.interface import Tensors
 from envs.simulator import Simulator, resolve_device
 from experiments.building import build_agent
-from experiments.checkpoint import check_content, check_same, load_checkpoint
+from experiments.checkpoint import check_content, check_same, load_checkpoint, read_header
 from experiments.config import read_tables
 from experiments.creation import created
 from experiments.divergence import in_tensors
@@ -85,6 +86,7 @@ def resume(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None)
     with locked(folder.path, folder.busy):
         sweep_parts(folder.path)
         training = restore(run, folder, kernel)
+        _tell_divergence(folder, training.state_dict())
         if read_tables(folder.config).get("env") != run.tables()["env"]:
             folder.write_config(run)  # data or encoder were moved
         say(f"going on after {training.user_steps:,} user-steps")
@@ -100,22 +102,28 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
     check_content(header, training.simulator, folder.path)
     with _fitting(folder):
         training.load_state_dict(tensors, header)
-    trouble = in_tensors(tensors)
-    if trouble is not None:
-        say(f"{folder.path} has diverged: {trouble} in its checkpoint")
     return training
 
 
 def restore_agent(run: RunSettings, folder: RunFolder) -> Agent | None:
     """Build the agent alone as its last checkpoint has it; None where one of before does not tell the sizes."""
+    if read_header(folder.checkpoint).spec is None:
+        return None
     tensors, header = load_checkpoint(folder.checkpoint)
     check_same(header, run, folder.path)
-    if header.spec is None:
-        return None
     agent = build_agent([run], Sizes(spec=read_spec(header.spec), device=resolve_device(run.train.device)))
+    saved = member_state(tensors, "agent")
     with _fitting(folder):
-        agent.load_state_dict(member_state(tensors, "agent"))
+        agent.load_state_dict(saved)
+        check_alike("agent", agent.state_dict(), saved)
+    _tell_divergence(folder, saved)
     return agent
+
+
+def _tell_divergence(folder: RunFolder, tensors: Tensors) -> None:
+    trouble = in_tensors(tensors)
+    if trouble is not None:
+        say(f"{folder.path} has diverged: {trouble} in its checkpoint")
 
 
 @contextlib.contextmanager

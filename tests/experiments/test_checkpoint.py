@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,12 @@ def test_cut_checkpoint_is_a_failure(folder: RunFolder, length: int) -> None:
         (lambda tensors, header: header | {"settings": [1]}, r"says settings = \[1\]"),
         (lambda tensors, header: header | {"settings": {"train": {}}}, "says settings = "),
         (lambda tensors, header: header | {"version": 3}, "says version = 3"),
+        *(
+            (lambda tensors, header, spec=spec: header | {"spec": spec}, "says spec = ")
+            for spec in ([], {}, {"slate_size": 3}, 5)
+        ),
+        (lambda tensors, header: header | {"spec": header["spec"] | {"slate_size": "3"}}, "says spec = "),
+        (lambda tensors, header: header | {"spec": header["spec"] | {"shapes": {"user": 3}}}, "says spec = "),
         (lambda tensors, header: header | {"step_count": 126}, "says that 126 of 125 steps are done"),
     ],
 )
@@ -136,13 +143,17 @@ def test_entries_that_nothing_takes_are_refused(folder: RunFolder, name: str) ->
         restored(folder)
 
 
-def test_what_is_not_a_number_is_told(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [("evaluate", "--users", 4), ("train", "--resume")])
+def test_what_is_not_a_number_is_told(slatelab: Slatelab, folder: RunFolder, command: tuple[Any, ...]) -> None:
     def diverge(tensors: Tensors, header: dict[str, Any]) -> None:
         tensors["agent.weight"].fill_(torch.nan)
 
     rewrite(folder, diverge)
-    restored(folder)
-    assert "has diverged: agent.weight holds what is not a number in its checkpoint" in capsys.readouterr().err
+    (folder.path / "summary.json").unlink()
+    assert re.search(
+        r"has diverged: (agent\.)?weight holds what is not a number in its checkpoint",
+        slatelab(*command, folder.path).err,
+    )
 
 
 def test_checkpoint_of_before_checksums_is_gone_on_with_and_told(
