@@ -233,8 +233,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
             if name not in tensors:
                 raise UsageError(f'the state has no "{name}"; give what state_dict() returned')
         if tensors["steps"].shape != (self.num_envs,):
-            saved = tuple(tensors["steps"].shape)
-            raise UsageError(f"the state is of {saved} users, but num_envs is {self.num_envs}")
+            raise UsageError(f"the state is of {tensors['steps'].numel()} users, but num_envs is {self.num_envs}")
         self.state = {
             name.removeprefix("state."): value.to(device)
             for name, value in tensors.items()

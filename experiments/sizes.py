@@ -42,7 +42,7 @@ def read_spec(plain: Mapping[str, Any]) -> Spec:
         ValueError: an entry is missing, not known or of another type.
     """
     try:
-        named: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+        named: dict[str, Any] = {key: tuple(own) if isinstance(own, list) else own for key, own in plain.items()}
         named["shapes"] = {key: tuple(shape) for key, shape in plain["shapes"].items()}
         spec = Spec(**named)
         sizes = [spec.num_candidates, spec.slate_size, spec.num_items, *itertools.chain(*spec.shapes.values())]

@@ -107,11 +107,12 @@ def restore(run: RunSettings, folder: RunFolder, kernel: Simulator | None = None
 
 def restore_agent(run: RunSettings, folder: RunFolder) -> Agent | None:
     """Build the agent alone as its last checkpoint has it; None where one of before does not tell the sizes."""
-    if read_header(folder.checkpoint).spec is None:
+    spec = read_header(folder.checkpoint).spec
+    if spec is None:
         return None
     tensors, header = load_checkpoint(folder.checkpoint)
     check_same(header, run, folder.path)
-    agent = build_agent([run], Sizes(spec=read_spec(header.spec), device=resolve_device(run.train.device)))
+    agent = build_agent([run], Sizes(spec=read_spec(spec), device=resolve_device(run.train.device)))
     saved = member_state(tensors, "agent")
     with _fitting(folder):
         agent.load_state_dict(saved)
