@@ -8,8 +8,9 @@ from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from encoders.errors import UsageError
-from envs.interface import Tensors, restore_stream
+from envs.interface import Tensors
 from envs.simulator import Simulator, Split
+from envs.streams import Stream
 from envs.vector import SlateVectorEnv
 
 
@@ -37,7 +38,7 @@ class ManySeedsVectorEnv(SlateVectorEnv):
             autoreset_mode=AutoresetMode.SAME_STEP,
         )
         self.seeds, self._users_each = tuple(seeds), num_envs
-        self._generators = [torch.Generator(simulator.device) for _ in seeds]
+        self._generators = [Stream(simulator.device) for _ in seeds]
         self._restart()
 
     def _restart(self) -> None:
@@ -74,16 +75,18 @@ class ManySeedsVectorEnv(SlateVectorEnv):
     def seed_state(self, index: int) -> Tensors:
         """Return the `state_dict` that a `SlateVectorEnv` of one of the seeds would have."""
         rows = slice(index * self._users_each, (index + 1) * self._users_each)
-        state = {name: value[rows] for name, value in super().state_dict().items() if name != "generator"}
-        return state | {"generator": self._generators[index].get_state()}
+        own = self._generators[index].state_dict()
+        state = {name: value[rows] for name, value in super().state_dict().items() if name not in own}
+        return state | own
 
     def state_dict(self) -> Tensors:
         """Return everything the future depends on, the random streams as (S, bytes)."""
-        streams = torch.stack([generator.get_state() for generator in self._generators])
-        return super().state_dict() | {"generator": streams}
+        streams = [generator.state_dict() for generator in self._generators]
+        return super().state_dict() | {name: torch.stack([each[name] for each in streams]) for name in streams[0]}
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict` of an environment with as many seeds and users."""
-        super().load_state_dict(tensors | {"generator": self.generator.get_state()})
-        for generator, saved in zip(self._generators, tensors["generator"], strict=True):
-            restore_stream(generator, saved)
+        none = self.generator.state_dict()
+        super().load_state_dict(tensors | none)
+        for index, generator in enumerate(self._generators):
+            generator.load_state_dict({name: tensors[name][index] for name in none if name in tensors})

@@ -21,6 +21,7 @@ from envs.choice import CHOICE_MODELS, sample_choice
 from envs.interface import UNIT, Metric, Observation, Policy, Spec, Tensors, mask_out
 from envs.simulator import CLUSTER, Anchor, Outcome, Split, State, check_sizes, resolve_device
 from envs.slates import optimal_slate, top_k
+from envs.streams import for_candidates
 from envs.tensors import repeats_if_any
 from envs.text_settings import TextDomainSettings
 from envs.traces import Trace, Traces
@@ -188,14 +189,15 @@ class TextDomain(ABC):
 
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw what a session begins with, and the first exploration candidates."""
-        return {**self.begin_noise(number, generator), "candidates": self.source.noise(number, generator)}
+        candidates = self.source.noise(number, for_candidates(generator))
+        return {**self.begin_noise(number, generator), "candidates": candidates}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the choice, what comes of it, and the next exploration candidates."""
         return {
             "choice": torch.rand((number, 1), generator=generator, device=self.device),
             **self.react_noise(number, generator),
-            "candidates": self.source.noise(number, generator),
+            "candidates": self.source.noise(number, for_candidates(generator)),
         }
 
     def start(self, users: Tensors, noise: Tensors) -> State:

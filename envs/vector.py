@@ -22,9 +22,10 @@ from envs.adapters.rendering import RENDERING, Seen, render, scenes
 from envs.adapters.spaces import action_space, observation_space
 from envs.adapters.title_bytes import title_table
 from envs.adapters.trial import check_users, try_out
-from envs.interface import Observation, Tensors, restore_stream
+from envs.interface import Observation, Tensors
 from envs.ownership import LastObservation, apart, arrays, choose_rows, places, replace_rows, take_rows
 from envs.simulator import Outcome, Simulator, Split, State, check_seed, check_split
+from envs.streams import Stream, beside
 from envs.tensors import scalar
 
 
@@ -96,7 +97,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_observation_space = observation_space(simulator)
         self.single_action_space = action_space(simulator)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.generator = torch.Generator(simulator.device)
+        self.generator = Stream(simulator.device)
         self.state: State | None = None
         self.steps_B = torch.zeros(num_envs, dtype=torch.int64, device=simulator.device)
         self._due_B = self.steps_B.bool()  # under NEXT_STEP: whose session has ended
@@ -211,16 +212,16 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def sample_users(self, number: int, seed: int, split: Split | None = None) -> Tensors:
         """Draw a panel of users for ``reset(options={"users": panel})``; the same seed draws the same panel."""
-        generator = torch.Generator(self.simulator.device).manual_seed(check_seed(seed))
+        generator = torch.Generator(self.simulator.device).manual_seed(beside(check_seed(seed), "panel"))
         return self.simulator.sample_users(number, check_split(split or self.split), generator)
 
     def state_dict(self) -> Tensors:
-        """Return everything the future depends on: the users' state, the step counts, the random stream."""
+        """Return everything the future depends on: the users' state, the step counts, the random streams."""
         if self.state is None:
             raise UsageError("call reset() before state_dict()")
         prefixed = {f"state.{name}": value for name, value in self.state.items()}
         due = {"due": self._due_B} if self.autoreset_mode is AutoresetMode.NEXT_STEP else {}
-        return prefixed | {"steps": self.steps_B, **due, "generator": self.generator.get_state()}
+        return prefixed | {"steps": self.steps_B, **due, **self.generator.state_dict()}
 
     def load_state_dict(self, tensors: Tensors) -> None:
         """Go on from a `state_dict` of an environment with the same settings and number of users.
@@ -241,7 +242,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         }
         self.steps_B = tensors["steps"].to(device)
         self._due_B = tensors.get("due", torch.zeros_like(self._due_B)).to(device)
-        restore_stream(self.generator, tensors["generator"])
+        self.generator.load_state_dict(tensors)
         self._seeded = True
 
     def _check_options(self, options: Any) -> tuple[Tensor | None, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from agents.protocol import Agent
 from envs.interface import Observation, Policy, Tensors, repeats, take_candidates
 from envs.simulator import CLUSTER, Retrieves, Simulator, State
+from envs.streams import Stream
 
 Act = Callable[[State, Observation], Tensor]
 """From the state of some users, and what may be seen of it, to their slates (B, K)."""
@@ -74,7 +75,7 @@ def play(simulator: Simulator, users: Tensors, act: Act, seed: int) -> Sessions:
     """Show slates to every user until they leave or time runs out.
 
     Noise is drawn for the whole panel at every step, so that with one ``seed`` a user meets the same noise
-    under every policy; users whose session has ended are taken out of the batch.
+    under every policy, whatever is on offer; users whose session has ended are taken out of the batch.
 
     Args:
         simulator: the kernel.
@@ -84,7 +85,7 @@ def play(simulator: Simulator, users: Tensors, act: Act, seed: int) -> Sessions:
     """
     panel_size = len(next(iter(users.values())))
     device = simulator.device
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = Stream(device).manual_seed(seed)
     state = simulator.start(users, simulator.start_noise(panel_size, generator))
     playing = torch.arange(panel_size, device=device)
     length = torch.zeros(panel_size, dtype=torch.float64, device=device)

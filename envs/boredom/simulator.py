@@ -19,6 +19,7 @@ from envs.choice import CHOICE_MODELS
 from envs.interface import UNIT, Metric, Observation, Policy, Spec, Tensors
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
 from envs.slates import top_k
+from envs.streams import for_candidates
 from envs.tensors import blanked, repeats_if_any
 
 LIKED_DECAY, CLICKS_DECAY = 0.95, 0.8
@@ -169,7 +170,8 @@ class Boredom:
         settings = self.settings
         if settings.num_candidates == settings.num_items:
             return {}
-        return {"offer": torch.rand((number, settings.num_items), generator=generator, device=self.device)}
+        size, offered = (number, settings.num_items), for_candidates(generator)
+        return {"offer": torch.rand(size, generator=offered, device=self.device)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the clicks and the next items on offer, if not all are."""

@@ -16,6 +16,7 @@ from envs.interface import Metric, Observation, Policy, Spec, Tensors
 from envs.recsim.evolution_policies import best_at_rate, hand_rule, myopic_oracle, near_oracle
 from envs.recsim.interest_settings import InterestEvolutionSettings
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
+from envs.streams import for_candidates
 from envs.tensors import blanked, repeats_if_any
 
 
@@ -139,14 +140,13 @@ class InterestEvolution:
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the first videos."""
         size = (number, self.settings.num_candidates)
-        return {"videos": torch.rand(size, generator=generator, device=self.device)}
+        return {"videos": torch.rand(size, generator=for_candidates(generator), device=self.device)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw choice, direction of the interest and the next videos."""
-        size = (number, 2 + self.settings.num_candidates)
-        uniform = torch.rand(size, generator=generator, device=self.device)
-        choice_B1, direction_B1, videos_BM = uniform.split_with_sizes((1, 1, size[1] - 2), 1)
-        return {"choice": choice_B1.squeeze(1), "direction": direction_B1, "videos": videos_BM}
+        uniform = torch.rand((number, 2), generator=generator, device=self.device)
+        choice_B1, direction_B1 = uniform.split_with_sizes((1, 1), 1)
+        return {"choice": choice_B1.squeeze(1), "direction": direction_B1, **self.start_noise(number, generator)}
 
     def start(self, users: Tensors, noise: Tensors) -> State:
         """Begin a session: full budget, nothing shown yet."""

@@ -16,6 +16,7 @@ from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
 from envs.recsim.exploration_policies import hand_rule, myopic_oracle
 from envs.recsim.interest_settings import InterestExplorationSettings
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
+from envs.streams import for_candidates
 
 
 class InterestExploration:
@@ -107,10 +108,10 @@ class InterestExploration:
 
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the first documents."""
-        size = (number, self.settings.num_candidates)
+        size, offered = (number, self.settings.num_candidates), for_candidates(generator)
         return {
-            "topics": torch.rand(size, generator=generator, device=self.device),
-            "qualities": torch.randn(size, generator=generator, device=self.device),
+            "topics": torch.rand(size, generator=offered, device=self.device),
+            "qualities": torch.randn(size, generator=offered, device=self.device),
         }
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:

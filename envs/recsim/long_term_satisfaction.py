@@ -14,6 +14,7 @@ from envs.interface import Metric, Observation, Policy, Spec, Tensors, repeats
 from envs.recsim.satisfaction_policies import hand_rule, interpolate, myopic_oracle, near_oracle
 from envs.recsim.satisfaction_settings import LongTermSatisfactionSettings
 from envs.simulator import Anchor, Outcome, Split, State, resolve_device
+from envs.streams import for_candidates
 from envs.traces import Trace, Traces
 
 BINS = 10
@@ -108,7 +109,7 @@ class LongTermSatisfaction:
     def start_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw the first documents."""
         size = (number, self.settings.num_candidates)
-        return {"documents": torch.rand(size, generator=generator, device=self.device)}
+        return {"documents": torch.rand(size, generator=for_candidates(generator), device=self.device)}
 
     def step_noise(self, number: int, generator: torch.Generator) -> Tensors:
         """Draw engagement, change of exposure and the next documents."""

@@ -10,6 +10,7 @@ from envs.interface import Tensors
 from envs.ownership import choose_rows
 from envs.simulator import State
 from envs.slates import random_slate
+from envs.streams import Stream
 from envs.vector import SlateVectorEnv
 from experiments.checking.comparing import copied
 
@@ -35,9 +36,9 @@ def slates(env: SlateVectorEnv, steps: int, seed: int = 0) -> Iterator[Tensor]:
         yield random_slate(env.num_envs, spec.num_candidates, spec.slate_size, generator)
 
 
-def stream(simulator: Any, seed: int = 0) -> torch.Generator:
-    """Return a random stream on the simulator's device."""
-    return torch.Generator(simulator.device).manual_seed(seed)
+def stream(simulator: Any, seed: int = 0) -> Stream:
+    """Return a random stream on the simulator's device, as an environment has it."""
+    return Stream(simulator.device).manual_seed(seed)
 
 
 def scenes(simulator: Any, users: int = 4, steps: int = 4, seed: int = 0) -> Iterator[Scene]:

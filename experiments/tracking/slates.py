@@ -6,6 +6,7 @@ import re
 import torch
 
 from envs.simulator import Outcome, Simulator
+from envs.streams import Stream
 from experiments.seeds import derive_seed
 from experiments.sessions import Act
 
@@ -20,7 +21,7 @@ def sample_slates(simulator: Simulator, act: Act) -> str:
 
     The users and their noise are the same at every call.
     """
-    generator = torch.Generator(simulator.device).manual_seed(derive_seed(SEED, "sampled slates"))
+    generator = Stream(simulator.device).manual_seed(derive_seed(SEED, "sampled slates"))
     users = simulator.sample_users(USERS, "validation", generator)
     state = simulator.start(users, simulator.start_noise(USERS, generator))
     present = torch.ones(USERS, dtype=torch.bool, device=simulator.device)

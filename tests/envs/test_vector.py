@@ -49,8 +49,7 @@ def _expected(
     simulator: Any, env: SlateVectorEnv, slate_BK: Tensor, steps_B: list[int]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor], list[bool]]:
     """Return state, last observation, next observation and ends of a step, each user by themselves."""
-    generator = torch.Generator(simulator.device)
-    generator.set_state(env.generator.get_state())
+    generator = copy.deepcopy(env.generator)
     number = len(slate_BK)
     state, outcome = simulator.step(env.state, slate_BK, simulator.step_noise(number, generator))
     ended = [bool(left) or steps + 1 >= 3 for left, steps in zip(outcome.left, steps_B, strict=True)]
@@ -95,12 +94,12 @@ def test_without_lockstep_only_ended_sessions_are_drawn_anew_and_all_else_goes_o
 ) -> None:
     simulator = copy.copy(kernel(envs.ENVIRONMENTS[env_id]))
     simulator.time_limit = 3
-    env, generator = make(simulator, 6, as_tensors=True), torch.Generator()
+    env = make(simulator, 6, as_tensors=True)
     env.reset(seed=3)
     env.steps_B = torch.tensor([0, 1, 2, 0, 1, 2])
     for slate_BK in slates(env, 5):
         assert env.state is not None
-        generator.set_state(env.generator.get_state())
+        generator = copy.deepcopy(env.generator)
         before = {name: value.clone() for name, value in env.state.items()}
         state, _ = simulator.step(before, slate_BK, simulator.step_noise(6, generator))
         observation, _, left_B, truncated_B, info = env.step(slate_BK)
@@ -219,10 +218,9 @@ def test_a_mask_that_is_on_the_device_is_reset_without_waiting(on: Callable[[str
     env.reset(seed=0)
     mask_B = torch.tensor([True, False, False, True, False, False], device=simulator.device)
     shown = [slate_BK.to(simulator.device) for slate_BK in slates(env, 2)]
-    generator = torch.Generator(simulator.device)
     for slate_BK in shown:
         before, *_ = env.step(slate_BK)
-        generator.set_state(env.generator.get_state())
+        generator = copy.deepcopy(env.generator)
         with never_waits(simulator.device):
             after, _ = env.reset(options={"reset_mask": mask_B})
         users = simulator.sample_users(6, "train", generator)

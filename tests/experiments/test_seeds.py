@@ -9,6 +9,7 @@ import pytest
 import torch
 import toy
 
+from envs.streams import Stream
 from experiments import seeds
 from experiments.config import resolve
 from experiments.evaluation import Panel, baselines
@@ -17,7 +18,7 @@ from experiments.run import Run
 from experiments.seeds import derive_seed
 from experiments.starting import start
 
-REPEATED = {"draw_panel", "play", "sample_slates"}
+REPEATED = {"draw_panel", "play", "play: candidates", "sample_slates", "sample_slates: candidates"}
 """What is drawn anew for each policy, from one seed."""
 
 
@@ -28,15 +29,25 @@ def seeded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
 
     class Recorder(torch.Generator):
         def manual_seed(self, seed: int) -> torch.Generator:
-            seen.append((seed, sys._getframe(1).f_code.co_qualname))
+            giver = sys._getframe(1)
+            if giver.f_code is not begin_anew.__code__:
+                seen.append((seed, giver.f_code.co_qualname))
+            elif giver.f_back is not None and giver.f_back.f_back is not None:
+                seen.append((seed, f"{giver.f_back.f_back.f_code.co_qualname}: candidates"))
             return super().manual_seed(seed)
+
+    def recorded(stream: Stream, seed: int) -> Stream:
+        seen.append((seed, sys._getframe(1).f_code.co_qualname))
+        return begin_anew(stream, seed)
 
     def recorder(seed: int) -> np.random.Generator:
         seen.append((seed, sys._getframe(1).f_code.co_qualname))
         return real(seed)
 
     real = np.random.default_rng
+    begin_anew = Stream.manual_seed
     monkeypatch.setattr(torch, "Generator", Recorder)
+    monkeypatch.setattr(Stream, "manual_seed", recorded)
     monkeypatch.setattr(np.random, "default_rng", recorder)
     return seen
 
@@ -55,7 +66,9 @@ def test_no_two_generators_of_a_run_and_its_evaluation_start_equal(
     givers = defaultdict(list)
     for seed, giver in seeded:
         givers[seed].append(giver)
-    assert {"draw_panel", "play", "sample_slates", "compare", "SlateVectorEnv.reset"} <= {name for _, name in seeded}
+    beside = {f"{name}: candidates" for name in ("play", "sample_slates", "SlateVectorEnv.reset")}
+    met = {"draw_panel", "play", "sample_slates", "compare", "SlateVectorEnv.reset"} | beside
+    assert met <= {name for _, name in seeded}
     for seed, names in givers.items():
         assert len(set(names)) == 1, (seed, names)
         assert len(names) == 1 or names[0] in REPEATED, (seed, names)
