@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import io
-import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -14,8 +12,10 @@ from experiments import evaluation
 from experiments.benchmark.cells import Cell
 from experiments.benchmark.jobs import Job, Outcome, Tell
 from experiments.benchmark.judging import judge
+from experiments.benchmark.kernels import Kernels
+from experiments.benchmark.lines import Lines
 from experiments.benchmark.record import Record, read_record, save_record
-from experiments.building import build_agent, build_kernel, build_simulator, trains_many_seeds
+from experiments.building import build_agent, build_simulator, trains_many_seeds
 from experiments.config import agent_class
 from experiments.memory import enough_memory
 from experiments.report.numbers import rounded, words
@@ -23,27 +23,24 @@ from experiments.run import Run
 from experiments.settings import RunSettings
 from experiments.starting import resume, start, start_seeds
 
-NOISE = re.compile(r"training |training: .* 0 s left$")
-"""Lines that a training says to whoever waits for it alone."""
-
 
 class Bench:
     """Does jobs, one after the other, and keeps the simulator of the environment it is at.
 
     Args:
         tell: takes lines for whoever watches.
+        kernels: builds the simulators.
     """
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
-        self._kernel: tuple[str, Simulator] | None = None
+    def __init__(self, tell: Tell, kernels: Kernels) -> None:
+        self.tell, self.kernels = tell, kernels
 
     def do(self, job: Job) -> list[Outcome]:
         """Do a job; whatever goes wrong with it is an outcome."""
         ended: list[Outcome] = []
         started = time.monotonic()
         try:
-            with contextlib.redirect_stderr(_Lines(job.title, self.tell)):
+            with contextlib.redirect_stderr(Lines(job.title, self.tell)):
                 for outcome in self._baselines(job) if job.baselines else self._seeds(job):
                     now = time.monotonic()
                     ended.append(dataclasses.replace(outcome, seconds=now - started))
@@ -55,7 +52,7 @@ class Bench:
         return ended
 
     def _baselines(self, job: Job) -> Iterator[Outcome]:
-        cell, kernel = job.cells[0], self._simulator(job)
+        cell, kernel = job.cells[0], self.kernels.of_content(job.cells[0])
         self.tell(f"{job.title} on {cell.panel.users:,} test users …")
         played = evaluation.play_panel(kernel, evaluation.baselines(kernel, cell.panel), cell.panel)
         about = {name: value for name, value in cell.about().items() if name in ("env", "panel", "users", "version")}
@@ -65,7 +62,7 @@ class Bench:
         yield Outcome(name=job.title, status="done", text=" · ".join(means))
 
     def _seeds(self, job: Job) -> Iterator[Outcome]:
-        kernel = self._simulator(job)
+        kernel = self.kernels.of_content(job.cells[0])
         known = read_record(job.cells[0].baselines).sessions
         reason = refusal(job.cells[0].run, kernel)
         if reason is not None:
@@ -73,13 +70,6 @@ class Bench:
             return
         for cell, run in train_seeds(job, kernel):
             yield judge(cell, run, known)
-
-    def _simulator(self, job: Job) -> Simulator:
-        """Return the environment's simulator, built once for all jobs that play in it one after the other."""
-        if self._kernel is None or self._kernel[0] != job.kernel_key:
-            self._kernel = None
-            self._kernel = job.kernel_key, build_kernel(job.cells[0].run)
-        return self._kernel[1]
 
 
 def train_seeds(job: Job, kernel: Simulator) -> Iterator[tuple[Cell, Run]]:
@@ -115,18 +105,3 @@ def refusal(run: RunSettings, kernel: Simulator) -> str | None:
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, UsageError | Failure) else f"{type(error).__name__}: {text}"
-
-
-class _Lines(io.TextIOBase):
-    """Takes what a training prints, and tells the lines that matter to whoever watches, under the job's title."""
-
-    def __init__(self, title: str, tell: Tell) -> None:
-        self.title, self.begun, self._tell_line = title, "", tell
-
-    def write(self, text: str) -> int:
-        """Tell whole lines."""
-        *lines, self.begun = (self.begun + text).split("\n")
-        for line in lines:
-            if line and not NOISE.match(line):
-                self._tell_line(f"{self.title}: {line}")
-        return len(text)

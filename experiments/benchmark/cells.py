@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ class Cell:
     run: RunSettings
     out: Path
     """The benchmark's folder."""
+    content: str = ""
+    """The fingerprint of what the environment's settings only name, see `envs.simulator.fingerprint_of`."""
 
     @property
     def name(self) -> str:
@@ -59,31 +61,51 @@ class Cell:
         """Return who is met at evaluation."""
         return Panel(users=self.run.train.eval_users)
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Return the settings of the environment that say where something lies, if the content is known by itself."""
+        return frozenset(getattr(self.run.env, "PLACES", ())) if self.content else frozenset()
+
+    @cached_property
+    def kernel_key(self) -> str:
+        """Return what names the simulator within one command."""
+        return _hash([self.run.train.env, self.run.tables()["env"], str(resolve_device(self.run.train.device))])
+
     @cached_property
     def panel_key(self) -> str:
         """Return what names the panel: two policies may be compared only if it is the same."""
-        train, version = self.run.train, installed_version()
-        panel = dataclasses.astuple(self.panel)
-        return _hash([train.env, self.run.tables()["env"], panel, resolve_device(train.device).type, version])
+        train, env = self.run.train, _without(self.run.tables(), set(), self.places)["env"]
+        panel, device = dataclasses.astuple(self.panel), resolve_device(train.device).type
+        return _hash([train.env, env, self.content, panel, device, installed_version()])
 
     @cached_property
     def variant(self) -> str:
         """Return what names the settings, which the seeds of an agent share."""
-        return _hash(_without(self.run.tables(), SAME_VARIANT))
+        return _hash([_without(self.run.tables(), SAME_VARIANT, self.places), self.content])
 
     def about(self) -> dict[str, Any]:
         """Return what a record, or a note in its place, says of the cell."""
         train = self.run.train
         return {
             **{"env": train.env, "agent": train.agent, "seed": train.seed, "settings": self.variant},
-            **{"panel": self.panel_key, "users": train.eval_users, "version": installed_version()},
+            **{"panel": self.panel_key, "content": self.content, "users": train.eval_users},
+            "version": installed_version(),
         }
 
 
-def first_difference(theirs: config.Tables, ours: config.Tables, tables: Sequence[str] = TABLES) -> str | None:
-    """Return the first setting in which two runs differ, as `[table] name = theirs, not ours`, or None."""
+def first_difference(
+    theirs: config.Tables, ours: config.Tables, tables: Sequence[str] = TABLES, places: Set[str] = frozenset()
+) -> str | None:
+    """Return the first setting in which two runs differ, as `[table] name = theirs, not ours`, or None.
+
+    Args:
+        theirs: settings of one run.
+        ours: settings of the other.
+        tables: that are looked at.
+        places: settings of [env] that may differ.
+    """
     for table in tables:
-        their_table, our_table = (_without(run, FREE).get(table, {}) for run in (theirs, ours))
+        their_table, our_table = (_without(run, FREE, places).get(table, {}) for run in (theirs, ours))
         for name in sorted(their_table.keys() | our_table.keys()):
             their, our = (found.get(name, "unset") for found in (their_table, our_table))
             if their != our:
@@ -91,10 +113,13 @@ def first_difference(theirs: config.Tables, ours: config.Tables, tables: Sequenc
     return None
 
 
-def _without(tables: config.Tables, names: set[str]) -> dict[str, dict[str, Any]]:
-    """Return tables without some settings of [train]."""
-    kept = {name: value for name, value in tables.get("train", {}).items() if name not in names}
-    return {**{name: dict(table) for name, table in tables.items()}, "train": kept}
+def _without(tables: config.Tables, names: Set[str], places: Set[str]) -> dict[str, dict[str, Any]]:
+    """Return tables without some settings of [train], and some of [env]."""
+    left_out = {"train": names, "env": places}
+    return {
+        table: {name: value for name, value in tables.get(table, {}).items() if name not in left_out.get(table, ())}
+        for table in TABLES
+    }
 
 
 def _hash(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from encoders.errors import Failure, UsageError
 from experiments.benchmark.cells import Cell, first_difference
 from experiments.benchmark.jobs import Job, Outcome, Tell
+from experiments.benchmark.kernels import Kernels, known_by_content
 from experiments.benchmark.notes import Notes
 from experiments.benchmark.page import write_scoreboard
 from experiments.benchmark.plan import plan
@@ -41,7 +42,8 @@ def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Sc
         KeyboardInterrupt: after the checkpoints and the scoreboard of what is finished are written.
     """
     check_out(settings.out)
-    cells = plan(settings)
+    kernels = Kernels()
+    cells = known_by_content(plan(settings), kernels, tell)
     todo = [(cell, replace) for cell in cells if (replace := is_due(cell, settings.overwrite)) is not None]
     jobs = make_jobs(cells, todo, settings.seeds_at_once)
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -54,9 +56,10 @@ def benchmark(settings: BenchmarkSettings, command: str, tell: Tell) -> tuple[Sc
         tell(f"{len(cells)} runs, of which {len(cells) - len(todo)} are finished, in {settings.out}{watch.forecast()}")
         try:
             if workers > 1:
+                del kernels  # (each process builds its own)
                 side_by_side(jobs, workers, tell, watch.ended)
             else:
-                one_by_one(jobs, tell, watch.ended)
+                one_by_one(jobs, kernels, tell, watch.ended)
         except KeyboardInterrupt as stop:
             with contextlib.suppress(UsageError):
                 write_scoreboard(settings.out)
@@ -68,15 +71,18 @@ def is_due(cell: Cell, overwrite: bool) -> bool | None:
     """Return None if a cell is finished, else whether what is there has to be replaced.
 
     Raises:
-        UsageError: it was made with other settings or by another version, or the folder is no run.
+        UsageError: it was made with other settings, other data or by another version, or the folder is no run.
     """
     folder = cell.folder
     if not folder.config.is_file():
         folder.check_free(overwrite=False)
         return False
-    differs, version = first_difference(read_tables(folder.config), cell.run.tables()), _version(cell)
+    differs = first_difference(read_tables(folder.config), cell.run.tables(), places=cell.places)
+    version, content = _made_of(cell)
     if differs is None and version not in (None, installed_version()):
         differs = f"slatelab {version}, not {installed_version()}"
+    if differs is None and content and cell.content not in ("", content):
+        differs = f"other data, texts or another encoder than are there now (fingerprint {content}, not {cell.content})"
     if differs is not None and not overwrite:
         raise UsageError(
             f"the run {folder.path} was made with {differs}; replace such runs with --overwrite, or name another --out"
@@ -92,16 +98,19 @@ def _about(path: Path) -> dict[str, object]:
         about = read_record(path).about
     except Failure:
         return {}
-    return {name: about.get(name) for name in ("env", "agent", "seed", "settings", "panel", "users", "version")}
+    names = ("env", "agent", "seed", "settings", "panel", "content", "users", "version")
+    return {name: about.get(name) for name in names}
 
 
-def _version(cell: Cell) -> str | None:
-    """Return the version that made a run, or None if there is nothing yet that tells."""
+def _made_of(cell: Cell) -> tuple[str | None, str]:
+    """Return the version that made a run and the content of its environment; None and "" if nothing yet tells."""
     try:
-        return read_header(cell.folder.checkpoint).version
+        header = read_header(cell.folder.checkpoint)
     except Failure:
-        version = _about(cell.record).get("version")
-        return None if version is None else str(version)
+        about = _about(cell.record)
+        version, content = about.get("version"), about.get("content")
+        return None if version is None else str(version), str(content or "")
+    return header.version, header.fingerprint
 
 
 def make_jobs(cells: Sequence[Cell], todo: Sequence[tuple[Cell, bool]], at_once: bool) -> list[Job]:

@@ -40,7 +40,7 @@ class Job:
     @property
     def kernel_key(self) -> str:
         """Return what names the simulator."""
-        return self.cells[0].panel_key
+        return self.cells[0].kernel_key
 
     def failed(self, reason: str) -> "list[Outcome]":
         """Return the outcomes of a job that could not be done."""

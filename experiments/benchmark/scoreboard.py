@@ -135,7 +135,10 @@ def _cell(
         return CellResult(**named, status="unfinished", reason="repeat the command to finish it")
     about, of_env = record.about, baselines.get(train["env"])
     if of_env is None or about["panel"] != of_env.about["panel"]:
-        reason = f"it met {about['users']:,} test users, and the baselines others; repeat the command that made it"
+        reason = f"it met {about['users']:,} test users, and the baselines others"
+        if of_env is not None and about["users"] == of_env.about["users"]:
+            reason = "the baselines met an environment of other data, texts or settings, or of another encoder"
+        reason += "; repeat the command that made it"
         return CellResult(**named, status="left out", reason=reason, about=about)
     twin = None if train["agent"] == MYOPIC_TWIN else record.sessions.get(MYOPIC_TWIN)
     drawn = record.sessions.get(train["agent"] + SAMPLED)

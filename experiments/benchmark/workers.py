@@ -13,6 +13,7 @@ from typing import Any
 from encoders.errors import Failure
 from experiments.benchmark.bench import Bench
 from experiments.benchmark.jobs import Job, Outcome, Tell
+from experiments.benchmark.kernels import Kernels
 from experiments.stopping import stop_signal
 
 Ended = Callable[[Job, Sequence[Outcome]], None]
@@ -54,9 +55,9 @@ class Queue:
                 ended(other, other.failed(f"the baselines failed: {outcomes[0].text}"))
 
 
-def one_by_one(jobs: Sequence[Job], tell: Tell, ended: Ended) -> None:
+def one_by_one(jobs: Sequence[Job], kernels: Kernels, tell: Tell, ended: Ended) -> None:
     """Do the jobs in this process."""
-    bench, queue = Bench(tell), Queue(jobs)
+    bench, queue = Bench(tell, kernels), Queue(jobs)
     key = None
     while (job := queue.take(key)) is not None:
         queue.end(job, bench.do(job), ended)
@@ -165,7 +166,7 @@ def _work(connection: Connection) -> None:
     import torch
 
     torch.set_num_threads(1)
-    bench = Bench(connection.send)
+    bench = Bench(connection.send, Kernels())
     with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
         connection.send(READY)
         while True:

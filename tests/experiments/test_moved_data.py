@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Result
+from small_shop import write_shop
 
 from encoders.errors import UsageError
 from envs.movies_settings import MoviesSettings
@@ -20,21 +21,11 @@ from experiments.folder import RunFolder
 from experiments.starting import resume
 
 
-def _write(folder: Path, stars: str = "12345") -> None:
-    folder.mkdir()
-    items = "".join(f"i{item},Kettle {item},{'Old' if item % 2 else 'New'}\n" for item in range(24))
-    (folder / "items.csv").write_text(f"item,title,genre\n{items}")
-    rated = "".join(
-        f"u{user},i{item},{stars[(user * item) % 5]}\n" for user in range(40) for item in range(24) if (user + item) % 3
-    )
-    (folder / "ratings.csv").write_text(f"user,item,rating\n{rated}")
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with `shop` and, trained from within `work` on `../shop`, a `run`."""
     home = tmp_path_factory.mktemp("home")
-    _write(home / "shop")
+    write_shop(home / "shop")
     (home / "work").mkdir()
     flags = ["--env", "slatelab/Ratings-v0", "--env.data", "../shop", "--encoder", "tiny", "--env.num-features", "4"]
     flags += ["--env.num-candidates", "12", "--env.num-exploration", "4", "--env.slate-size", "3"]
@@ -59,7 +50,7 @@ def _move(trained: Path, home: Path, stars: str = "12345") -> Path:
     """Let the run point to data that are gone, and return where such data are now."""
     config = home / "run" / "config.toml"
     config.write_text(config.read_text().replace(str(trained / "shop"), str(home / "gone")))
-    _write(home / "shop", stars)
+    write_shop(home / "shop", stars)
     return home / "shop"
 
 

@@ -16,7 +16,7 @@ from test_training import summary
 
 from envs.simulator import Simulator
 from experiments import evaluation, training
-from experiments.benchmark import bench
+from experiments.benchmark import kernels
 from experiments.benchmark.record import read_record
 from experiments.building import build_kernel
 from experiments.checkpoint import load_checkpoint
@@ -115,7 +115,7 @@ def test_the_simulator_of_an_environment_is_built_once(slatelab: Slatelab, monke
         built.append(run.train.env)
         return build_kernel(run)
 
-    monkeypatch.setattr(bench, "build_kernel", build)
+    monkeypatch.setattr(kernels, "build_kernel", build)
     monkeypatch.setattr(training, "build_simulator", lambda run, kernel: kernel or pytest.fail("built again"))
     assert slatelab(*SMALL_BENCHMARK).code == 0
     assert built == ["toy:Toy-v0"]
