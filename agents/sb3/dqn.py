@@ -4,9 +4,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.sb3.shared import (
     STREAMS,
@@ -36,7 +37,7 @@ class SB3DQNSettings:
     """Settings of DQN, with the names of stable-baselines3; an action fills one slot, a slate is K of them."""
 
     learning_rate: float = 1e-4
-    """Adam's step size."""
+    """Adam's step size at first; it falls to 0 on a straight line."""
     buffer_size: int = 100_000
     """Actions kept for replay; stable-baselines3 keeps a million, gigabytes of these observations."""
     learning_starts: int = 100
@@ -63,6 +64,8 @@ class SB3DQNSettings:
     """Gradients are scaled down to this norm."""
     net_arch: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
+    embedding: int = 16
+    """Width of the learnt embedding of an item's id, where ids are observed."""
     reward_scale: float = 1.0
     """Factor on rewards inside the learner; values around 1 are learnt soonest, which VecNormalize would see to."""
     history: str = "none"
@@ -93,8 +96,8 @@ class SB3DQN:
         Mnih et al. 2015, in the form of stable-baselines3 (Raffin et al. 2021).
     Deviation:
         Each user has a coin of their own, where stable-baselines3 flips one for all. Candidates taken are masked in
-        acting and exploring, not in the bootstrapped maximum, which is in its loss. Its gamma is 1 and its ``dones``
-        hold 1 - gamma d, so that a discount counts once a slate and a time limit is no end.
+        acting, exploring and the bootstrapped maximum. Its gamma is 1 and its ``dones`` hold 1 - gamma d, so that a
+        discount counts once a slate and a time limit is no end. Inputs are normalised and ids embedded.
     """
 
     Settings: ClassVar[type[SB3DQNSettings]] = SB3DQNSettings
@@ -137,6 +140,13 @@ class SB3DQN:
         with self.random.instead():
             actions = spaces.Discrete(spec.num_candidates)
             self.model = build_model(DQN, self.inputs, actions, num_users, arguments)
+        # The maximum in its loss runs over what the target network gives.
+        self.model.q_net_target.register_forward_hook(self._without_taken)
+
+    def _without_taken(self, network: nn.Module, given: tuple[Tensor, ...], values_BM: Tensor) -> Tensor:
+        """Return the values without those of candidates that are in the slate already."""
+        taken_BM = given[0][:, self.inputs.taken_columns] > 0
+        return values_BM.masked_fill(taken_BM, -torch.inf)
 
     @property
     def epsilon(self) -> float:
@@ -182,6 +192,8 @@ class SB3DQN:
         slots = range(self.spec.slate_size)
         seen = [self.inputs(transition.observation, slate_BK[:, :slot]).numpy() for slot in slots]
         seen.append(self.inputs(transition.next_observation, slate_BK[:, :0]).numpy())
+        for network in (model.q_net, model.q_net_target):
+            network.features_extractor.see(torch.from_numpy(np.concatenate(seen[:-1])))
         none_B = torch.zeros(self.num_users)
         paid_B = transition.reward.cpu() * self.settings.reward_scale
         ends_B = 1 - self.settings.discount * transition.discount.cpu()

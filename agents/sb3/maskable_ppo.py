@@ -21,7 +21,8 @@ class SB3MaskablePPO(OnPolicy):
     Source:
         Huang & Ontañón 2020, arXiv 2006.14171, in the form of sb3-contrib.
     Deviation:
-        n_steps counts slates, so that a rollout ends with a full one; gae_lambda counts slots.
+        n_steps counts slates, so that a rollout ends with a full one; gae_lambda counts slots. Inputs are normalised
+        and ids embedded.
     """
 
     Settings: ClassVar[type[SB3PPOSettings]] = SB3PPOSettings

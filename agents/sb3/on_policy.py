@@ -37,7 +37,7 @@ class OnPolicySettings:
     """Settings that PPO and A2C share, with the names of stable-baselines3."""
 
     learning_rate: float = 3e-4
-    """The optimiser's step size."""
+    """The optimiser's step size at first; it falls to 0 on a straight line."""
     n_steps: int | None = None
     """Slates of each user between updates; None: 2048 slates of all users together, at most the whole training."""
     gamma: float = 0.99
@@ -54,6 +54,8 @@ class OnPolicySettings:
     """Gradients are scaled down to this norm."""
     net_arch: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers, the same for policy and value."""
+    embedding: int = 16
+    """Width of the learnt embedding of an item's id, where ids are observed."""
     reward_scale: float = 1.0
     """Factor on rewards inside the learner; values around 1 are learnt soonest, which VecNormalize would see to."""
     history: str = "none"
@@ -140,6 +142,7 @@ class OnPolicy:
         self.spec, self.settings, self.num_users = spec, settings, num_users
         self.inputs = FlatInputs(spec, by_slot=self.BY_SLOT, limit=settings.max_inputs)
         self.actions = spec.slate_size if self.BY_SLOT else 1
+        self.total = max(1, num_steps * num_users * self.actions)
         length = settings.n_steps or max(1, min(USER_STEPS // num_users, num_steps))
         if settings.normalize_advantage and length * self.actions * num_users < 2:
             raise ValueError("n_steps is 1 with one user; it is at least 2 there, for advantages to be normalised")
@@ -209,6 +212,8 @@ class OnPolicy:
         buffer.compute_returns_and_advantage(last_values=following_B, dones=transition.last.cpu().numpy())
         with self.random.instead():
             self.model.train()
+        # Only now, so that chances noted within a rollout are those that the update begins with.
+        self.model.policy.features_extractor.see(torch.from_numpy(buffer.observations).view(-1, self.inputs.width))
         buffer.reset()
         return logged(self.model, self.METRICS)
 
@@ -237,6 +242,7 @@ class OnPolicy:
                 **self._extra(so_far_BS),
             )
         self.model.num_timesteps += self.num_users * self.actions
+        self.model._update_current_progress_remaining(self.model.num_timesteps, self.total)
         self.starts_B = transition.last.cpu().float()
 
     def _extra(self, so_far_BS: Tensor) -> dict[str, Any]:
@@ -299,7 +305,7 @@ class SB3PPO(OnPolicy):
         Schulman et al. 2017, arXiv 1707.06347, in the form of stable-baselines3 (Raffin et al. 2021).
     Deviation:
         A position that repeats an earlier one of its slate is replaced by the best free one of that slot's logits; the
-        chance that is learnt from stays that of the action as it was sampled.
+        chance that is learnt from stays that of the action as it was sampled. Inputs are normalised and ids embedded.
     """
 
     Settings: ClassVar[type[SB3PPOSettings]] = SB3PPOSettings
@@ -322,7 +328,7 @@ class SB3A2C(OnPolicy):
         Mnih et al. 2016, arXiv 1602.01783, in the form of stable-baselines3 (Raffin et al. 2021).
     Deviation:
         A position that repeats an earlier one of its slate is replaced by the best free one of that slot's logits; the
-        chance that is learnt from stays that of the action as it was sampled.
+        chance that is learnt from stays that of the action as it was sampled. Inputs are normalised and ids embedded.
     """
 
     Settings: ClassVar[type[SB3A2CSettings]] = SB3A2CSettings

@@ -15,14 +15,15 @@ from gymnasium import spaces
 from torch import Tensor
 
 from agents.networks.trackers import Totals
+from agents.sb3.extractor import NormalisedInputs
 from agents.settings import check_above_zero, check_at_least, refuse
 from agents.state import above, below, check_shapes, flat_module, flat_optimizer, load_module, load_optimizer
 from agents.streams import Streams
 from envs.interface import Metric, Observation, Spec, Tensors, restore_stream
 
 IDS = "candidate_ids"
-"""The observation that is left out: distances between ids mean nothing to a network."""
-OURS = ("net_arch", "reward_scale", "history", "history_length", "max_inputs")
+"""The observation that comes last, for `agents.sb3.extractor`: distances between ids mean nothing to a network."""
+OURS = ("net_arch", "embedding", "reward_scale", "history", "history_length", "max_inputs")
 """Settings that the constructors of stable-baselines3 do not take."""
 HISTORIES = ("none", "totals", "window")
 """What may be observed of the session so far; whoever trains adds it to the observation."""
@@ -34,14 +35,14 @@ STREAMS = ("generator", "numpy.keys", "numpy.position")
 def check_shared(settings: Any) -> None:
     """Refuse what cannot be in the settings that all these agents have."""
     check_above_zero(settings, "learning_rate", "max_grad_norm", "reward_scale")
-    check_at_least(settings, 1, "max_inputs", "history_length")
+    check_at_least(settings, 1, "max_inputs", "history_length", "embedding")
     if settings.history not in HISTORIES:
         raise ValueError(f'unknown history "{settings.history}" (known: {", ".join(HISTORIES)})')
     refuse(settings, ("net_arch",), "holds widths of at least 1", lambda widths: all(width >= 1 for width in widths))
 
 
 class FlatInputs:
-    """Make one float32 vector of what a user sees, the same as `envs.wrappers.flat_floats` does.
+    """Make one float32 vector of what a user sees, the same as `envs.wrappers.flat_floats` does, and its ids last.
 
     Of a history the totals come as our own agents read them, see `agents.networks.trackers.Totals`: raw sums of
     a hundred slates would drown the rest. The window follows as it is.
@@ -58,6 +59,7 @@ class FlatInputs:
 
     def __init__(self, spec: Spec, *, by_slot: bool, limit: int) -> None:
         self.num_candidates, self.slate_size, self.by_slot = spec.num_candidates, spec.slate_size, by_slot
+        self.num_items, self.num_ids = spec.num_items, spec.num_candidates if IDS in spec.shapes else 0
         shapes = {key: shape for key, shape in spec.shapes.items() if key != IDS}
         if by_slot:
             shapes |= {"taken": (spec.num_candidates,), "slot": (spec.slate_size,)}
@@ -66,7 +68,10 @@ class FlatInputs:
             self.totals = Totals(length, width, hidden=0, streams=Streams([], torch.device("cpu")))
             shapes["history"] = (self.totals.width + length * width,)
         self.keys = sorted(shapes)
-        self.width = sum(prod(shape) for shape in shapes.values())
+        widths = [prod(shapes[key]) for key in self.keys]
+        self.width = sum(widths) + self.num_ids
+        before = sum(width for key, width in zip(self.keys, widths, strict=True) if key < "taken")
+        self.taken_columns = slice(before, before + spec.num_candidates)
         if self.width > limit:
             raise ValueError(
                 f"{self.width:,} numbers are observed of a user and max_inputs is {limit:,}; stable-baselines3 reads "
@@ -83,7 +88,8 @@ class FlatInputs:
             slot_BK = torch.zeros(len(chosen_BS), self.slate_size)
             slot_BK[:, chosen_BS.shape[1]] = 1
             parts |= {"taken": self.taken(chosen_BS).float(), "slot": slot_BK}
-        return torch.cat([parts[key] for key in self.keys], dim=1)
+        ids = [observation[IDS].cpu().float()] if self.num_ids else []
+        return torch.cat([*(parts[key] for key in self.keys), *ids], dim=1)
 
     def taken(self, chosen_BS: Tensor) -> Tensor:
         """Mark the candidates that are in the slate already, (B, M) bool on the CPU."""
@@ -172,12 +178,22 @@ def build_model(
         inputs: what it reads.
         actions: its action space.
         num_users: B, its ``n_envs``.
-        arguments: of its constructor; of those in `OURS`, ``net_arch`` goes to the policy.
+        arguments: of its constructor; of those in `OURS`, ``net_arch`` and ``embedding`` go to the policy. The learning
+            rate falls from the one given to 0 on a straight line.
     """
     from stable_baselines3.common.logger import Logger
 
     own = {name: value for name, value in arguments.items() if name not in OURS}
-    policy = {"net_arch": list(arguments["net_arch"])}
+    own["learning_rate"] = lambda left: left * arguments["learning_rate"]
+    policy = {
+        "net_arch": list(arguments["net_arch"]),
+        "features_extractor_class": NormalisedInputs,
+        "features_extractor_kwargs": {
+            "num_ids": inputs.num_ids,
+            "num_items": inputs.num_items,
+            "embedding": arguments["embedding"],
+        },
+    }
     # There is no environment to hand over, since we drive: its sizes are set as where a saved model is loaded.
     model = algorithm("MlpPolicy", None, policy_kwargs=policy, device="cpu", _init_setup_model=False, **own)
     model.observation_space = spaces.Box(-np.inf, np.inf, (inputs.width,), np.float32)

@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from sketches import Loop, build, make_observation, make_spec, make_transition
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from toy import Toy, ToySettings
 
 from agents.protocol import Agent, choose
 from agents.sb3.dqn import SB3DQN, SB3DQNSettings
+from agents.sb3.extractor import NormalisedInputs
 from agents.sb3.on_policy import SB3A2CSettings, SB3PPOSettings
-from agents.sb3.shared import FlatInputs, OwnRandomness, without_repeats
+from agents.sb3.shared import IDS, FlatInputs, OwnRandomness, without_repeats
 from envs.history import WithHistory
 from envs.interface import Observation, Spec, Transition
 from envs.single import SlateEnv
@@ -34,24 +37,32 @@ def batched(observation: dict[str, Any]) -> Observation:
     return {key: torch.from_numpy(value[None].copy()) for key, value in observation.items()}
 
 
+def without_ids(spec: Spec) -> Spec:
+    """Return a specification under which no ids are observed, as the wrappers leave them out."""
+    return dataclasses.replace(spec, shapes={key: shape for key, shape in spec.shapes.items() if key != IDS})
+
+
 def toy_env() -> SlateEnv:
     return SlateEnv(Toy(ToySettings(), "cpu"))
 
 
-def test_the_inputs_are_those_of_the_wrappers() -> None:
+def test_the_inputs_are_those_of_the_wrappers_and_the_ids_last() -> None:
     env = toy_env()
     spec = env.vector.simulator.spec
     observation, _ = env.reset(seed=3)
     plain, slots = (FlatInputs(spec, by_slot=by_slot, limit=100) for by_slot in (False, True))
     expected, _ = flat_floats(toy_env()).reset(seed=3)
-    nothing_B0 = torch.zeros((1, 0), dtype=torch.int64)
-    np.testing.assert_array_equal(plain(batched(observation), nothing_B0)[0], expected)
+    nothing_B0, ids = torch.zeros((1, 0), dtype=torch.int64), observation["candidate_ids"]
+    np.testing.assert_array_equal(plain(batched(observation), nothing_B0)[0], [*expected, *ids])
     wrapped = flat_floats(SlotBySlot(toy_env()))
     expected, _ = wrapped.reset(seed=3)
-    np.testing.assert_array_equal(slots(batched(observation), nothing_B0)[0], expected)
+    np.testing.assert_array_equal(slots(batched(observation), nothing_B0)[0], [*expected, *ids])
     expected, *_ = wrapped.step(np.int64(4))
-    np.testing.assert_array_equal(slots(batched(observation), torch.tensor([[4]]))[0], expected)
-    assert (plain.width, slots.width) == (len(plain(batched(observation), nothing_B0)[0]), len(expected))
+    np.testing.assert_array_equal(slots(batched(observation), torch.tensor([[4]]))[0], [*expected, *ids])
+    assert (plain.width, slots.width) == (
+        len(plain(batched(observation), nothing_B0)[0]),
+        len(slots(batched(observation), nothing_B0)[0]),
+    )
 
 
 @pytest.mark.parametrize(("history", "rows"), [("none", 0), ("totals", 3), ("window", 6)])
@@ -75,6 +86,74 @@ def test_totals_come_as_our_own_agents_read_them_and_the_window_as_it_is() -> No
     assert flat_BX.shape == (1, inputs.width)
     torch.testing.assert_close(flat_BX[0, before : before + 8], totals_BF / 100)
     torch.testing.assert_close(flat_BX[0, before + 24 : before + 40], torch.arange(8.0, 24.0))
+
+
+def test_numbers_come_with_the_mean_and_deviation_of_all_rows_seen_and_ids_as_embeddings() -> None:
+    reader = NormalisedInputs(spaces.Box(-np.inf, np.inf, (5,), np.float32), num_ids=2, num_items=4, embedding=3)
+    parts = [torch.randn(rows, 3) * torch.tensor([1.0, 50.0, 0.0]) + rows for rows in (3, 40, 7)]
+    ids = [torch.randint(4, (len(part), 2)) for part in parts]
+    for part, id_BM in zip(parts, ids, strict=True):
+        reader.see(torch.cat([part, id_BM.float()], dim=1))
+    rows, id_BM = torch.cat(parts), torch.cat(ids)
+    read = reader(torch.cat([rows, id_BM.float()], dim=1))
+    expected = RunningMeanStd(epsilon=0.0, shape=(3,))
+    expected.update(rows.numpy())
+    normal = (rows.numpy() - expected.mean) / np.sqrt(expected.var + 1e-8)
+    np.testing.assert_allclose(read[:, :3].detach(), normal.clip(-10, 10), atol=1e-3)
+    assert reader.embedding is not None
+    assert torch.equal(read[:, 3:], reader.embedding.weight[id_BM].flatten(1))
+    far = torch.cat([rows[:1] + 1e6, id_BM[:1].float()], dim=1)
+    assert float(reader(far)[:, :3].detach().max()) == 10.0
+
+
+@pytest.mark.parametrize("name", [*ON_POLICY, "sb3_dqn", "sb3_maskable_ppo"])
+def test_a_networks_inputs_are_normalised_and_its_step_size_falls_to_zero(name: str) -> None:
+    if name == "sb3_maskable_ppo":
+        pytest.importorskip("sb3_contrib")
+    at_once = {"learning_starts": 0} if name == "sb3_dqn" else {}
+    agent: Any = build(name, SPEC, num_steps=8, learning_rate=0.5, **at_once)
+    loop = Loop(SPEC)
+    rates = [loop.step(agent).get("train/learning_rate") for _ in range(8)]
+    learnt = [float(rate) for rate in rates if rate is not None]
+    assert learnt == sorted(learnt, reverse=True)
+    assert learnt[0] <= 0.5 * 7 / 8 + 1e-6
+    assert learnt[-1] == 0.0
+    policy = agent.model.policy
+    reader = policy.q_net.features_extractor if name == "sb3_dqn" else policy.features_extractor
+    assert float(reader.rows) > 0
+    assert not torch.equal(reader.running_mean, torch.zeros_like(reader.running_mean))
+    if name == "sb3_dqn":
+        target = policy.q_net_target.features_extractor
+        assert torch.equal(target.running_mean, reader.running_mean)
+        assert torch.equal(target.running_var, reader.running_var)
+
+
+def test_dqn_bootstraps_from_no_candidate_that_is_taken() -> None:
+    agent: Any = build("sb3_dqn", SPEC)
+    observation = make_observation(SPEC, 16, torch.Generator().manual_seed(2))
+    chosen_B1 = torch.arange(16).unsqueeze(1) % 6
+    with torch.no_grad():
+        values_BM = agent.model.q_net_target(agent.inputs(observation, chosen_B1))
+        free_BM = agent.model.q_net_target(agent.inputs(observation, chosen_B1[:, :0]))
+    assert torch.isneginf(values_BM.gather(1, chosen_B1)).all()
+    assert torch.isneginf(values_BM).sum() == 16
+    assert torch.isfinite(free_BM).all()
+
+
+@pytest.mark.parametrize("name", ["sb3_ppo", "sb3_dqn"])
+def test_who_pays_is_learnt_from_the_id_alone(name: str) -> None:
+    steps, settings = EAGER[name]
+    if name == "sb3_dqn":
+        settings = settings | {"discount": 0.0, "target_update_interval": 256, "train_freq": 2}
+    world = Paying(64, seed=1)
+    agent = build(name, Paying.SPEC, num_users=64, num_steps=2 * steps, **settings, net_arch=(64,))
+    observation = world.observe()
+    for _ in range(2 * steps):
+        transition = world.step(agent, observation, explore=True)
+        agent.update(transition)
+        observation = transition.next_observation
+    fresh = Paying(1000, seed=2)
+    assert float(fresh.step(agent, fresh.observe(), explore=False).reward.mean()) > 0.9
 
 
 def test_a_repeat_becomes_the_best_free_position_of_its_own_slot() -> None:
@@ -193,7 +272,7 @@ def test_settings_with_which_nothing_could_be_learnt_are_refused() -> None:
 
 
 def test_the_modules_can_be_imported_without_stable_baselines3() -> None:
-    modules = "agents.sb3.shared, agents.sb3.dqn, agents.sb3.maskable_ppo, agents.sb3.on_policy"
+    modules = "agents.sb3.extractor, agents.sb3.shared, agents.sb3.dqn, agents.sb3.maskable_ppo, agents.sb3.on_policy"
     program = f"import sys, {modules}; sys.exit(any(name.startswith(('stable', 'sb3_c')) for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 
@@ -207,13 +286,13 @@ def test_a_buffer_of_another_size_is_refused(name: str) -> None:
     steps = {"sb3_ppo": 3, "sb3_dqn": 16}[name]
     saved = Loop(SPEC).steps(build(name, SPEC), steps).state_dict()
     for other in sizes[name]:
-        with pytest.raises(ValueError, match="does not fit"):
+        with pytest.raises(ValueError, match="load it into an agent with the same settings"):
             build(name, SPEC, **other).load_state_dict(saved)
 
 
 def test_dqn_keeps_what_the_wrapper_that_goes_slot_by_slot_shows() -> None:
     plain, wrapped = toy_env(), flat_floats(SlotBySlot(toy_env()))
-    spec = plain.vector.simulator.spec
+    spec = without_ids(plain.vector.simulator.spec)
     agent = build("sb3_dqn", spec, num_users=1, discount=0.75, reward_scale=0.5)
     assert isinstance(agent, SB3DQN)
     (seen, _), (flat_X, _) = plain.reset(seed=5), wrapped.reset(seed=5)
@@ -298,10 +377,14 @@ class Signpost:
         user_B4 = torch.nn.functional.one_hot(paying_B, 4).float()
         return {"user": user_B4, "candidates": torch.zeros(self.batch, 4, 1), "response": response}
 
+    def paid(self, observation: Observation, slate_BK: torch.Tensor) -> torch.Tensor:
+        """Return what the first slot earns, (B,)."""
+        return observation["user"].gather(1, slate_BK)[:, 0]
+
     def step(self, agent: Agent, observation: Observation, explore: bool) -> Transition:
         """Show slates."""
         slate_BK, notes = choose(agent, observation) if explore else (agent.act(observation), {})
-        reward_B = observation["user"].gather(1, slate_BK)[:, 0]
+        reward_B = self.paid(observation, slate_BK)
         return Transition(
             observation=observation,
             slate=slate_BK,
@@ -312,6 +395,24 @@ class Signpost:
             next_observation=self.observe(),
             notes=notes,
         )
+
+
+class Paying(Signpost):
+    """As the signpost, but nothing tells which of the four pays but that its id is 0; they stand in any order."""
+
+    SPEC = dataclasses.replace(Signpost.SPEC, num_items=9, shapes=Signpost.SPEC.shapes | {"candidate_ids": (4,)})
+
+    def observe(self) -> Observation:
+        """Draw the candidates: id 0 and three others."""
+        seen = super().observe()
+        place_B1 = seen["user"].argmax(dim=1, keepdim=True)
+        others_BM = 1 + torch.randint(8, (self.batch, 4), generator=self.generator)
+        ids_BM = others_BM.scatter(1, place_B1, 0)
+        return {**seen, "user": torch.zeros(self.batch, 4), "candidate_ids": ids_BM}
+
+    def paid(self, observation: Observation, slate_BK: torch.Tensor) -> torch.Tensor:
+        """Return what the first slot earns, (B,)."""
+        return (observation["candidate_ids"].gather(1, slate_BK)[:, 0] == 0).float()
 
 
 PPO = {"learning_rate": 5e-3, "n_steps": 8, "batch_size": 128, "n_epochs": 5, "gamma": 0.5}

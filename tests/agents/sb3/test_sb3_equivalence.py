@@ -1,4 +1,7 @@
-"""Driven by us, stable-baselines3 learns what it learns by itself: same world, same seed, same weights."""
+"""Driven by us, stable-baselines3 learns what it learns by itself: same world, same seed, same weights.
+
+By itself it is given our features extractor, shown what ours is shown, and a step size that falls on a line.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +12,15 @@ import torch
 from gymnasium import spaces
 from sketches import build
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from agents.protocol import Agent, choose
+from agents.sb3.extractor import NormalisedInputs
 from envs.interface import Observation, Spec, Transition
 
 B, M, STEPS, SEED, GAMMA, SCALE = 3, 4, 12, 5, 0.9, 0.5
+ITEMS = 7
 
 
 class Script:
@@ -30,13 +36,15 @@ class Script:
             "user": torch.randn((*shape, 3), generator=draw),
         }
         self.final = {name: torch.randn(value.shape, generator=draw) for name, value in self.seen.items()}
+        for seen in (self.seen, self.final):
+            seen["candidate_ids"] = torch.randint(ITEMS, (*shape, M), generator=draw)
         self.reward = torch.randn((*shape, M), generator=draw)
         fate = torch.rand(shape, generator=draw)
         self.left, self.truncated = fate < 0.2, (fate >= 0.2) & (fate < 0.4)
         self.spec = Spec(
             num_candidates=M,
             slate_size=slate_size,
-            num_items=M,
+            num_items=ITEMS,
             shapes={name: tuple(value.shape[2:]) for name, value in self.seen.items()},
             response_columns=("click", "reward"),
             neutral_response=(0.0, 0.0),
@@ -88,7 +96,8 @@ class ScriptVec(VecEnv):
         marks = [np.zeros((B, self.script.slate_size), np.float32), 1 - self.action_masks().astype(np.float32)]
         marks[0][:, len(self.chosen)] = 1
         parts = [seen[name].flatten(1).numpy() for name in ("candidates", "response")]
-        return np.concatenate([*parts, *(marks if self.by_slot else []), seen["user"].numpy()], axis=1)
+        ids = seen["candidate_ids"].numpy().astype(np.float32)
+        return np.concatenate([*parts, *(marks if self.by_slot else []), seen["user"].numpy(), ids], axis=1)
 
     def action_masks(self) -> Any:
         """Return what is free, (B, M)."""
@@ -142,9 +151,52 @@ class ScriptVec(VecEnv):
         """Do nothing."""
 
 
+READS = {
+    "net_arch": [16],
+    "features_extractor_class": NormalisedInputs,
+    "features_extractor_kwargs": {"num_ids": M, "num_items": ITEMS, "embedding": 4},
+}
+
+
+class SeesRollouts(BaseCallback):
+    """Shows the features extractor each rollout, once it has been learnt from."""
+
+    rollout: Any = None
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        model: Any = self.model
+        self.rollout = torch.from_numpy(model.rollout_buffer.observations.copy()).flatten(0, 1)
+
+    def _on_rollout_start(self) -> None:
+        if self.rollout is not None:
+            model: Any = self.model
+            model.policy.features_extractor.see(self.rollout)
+
+    def _on_training_end(self) -> None:
+        self._on_rollout_start()
+
+
+class SeesSteps(BaseCallback):
+    """Shows the features extractors of both networks what was acted on."""
+
+    def _on_step(self) -> bool:
+        model: Any = self.model
+        for network in (model.q_net, model.q_net_target):
+            network.features_extractor.see(torch.from_numpy(model._last_obs))
+        return True
+
+
+def falling(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with a step size that falls to 0 on a line."""
+    return settings | {"learning_rate": lambda left: left * settings["learning_rate"]}
+
+
 def assert_same_weights(agent: Any, theirs: Any) -> None:
     """Compare, after making sure that something was learnt."""
-    fresh = type(theirs)("MlpPolicy", theirs.env, seed=SEED, policy_kwargs={"net_arch": [16]}, device="cpu").policy
+    fresh = type(theirs)("MlpPolicy", theirs.env, seed=SEED, policy_kwargs=dict(READS), device="cpu").policy
     ours, expected = agent.model.policy.state_dict(), theirs.policy.state_dict()
     assert ours.keys() == expected.keys()
     for name, value in ours.items():
@@ -186,9 +238,9 @@ def test_an_on_policy_agent_has_the_weights_of_stable_baselines3_after_three_rol
     agent = script.taught(name, gamma=GAMMA, **settings)
     env = ScriptVec(script, by_slot=False)
     theirs = algorithm(
-        "MlpPolicy", env, seed=SEED, gamma=GAMMA, policy_kwargs={"net_arch": [16]}, device="cpu", **settings
+        "MlpPolicy", env, seed=SEED, gamma=GAMMA, policy_kwargs=dict(READS), device="cpu", **falling(settings)
     )
-    theirs.learn(B * STEPS)
+    theirs.learn(B * STEPS, callback=SeesRollouts())
     assert_same_weights(agent, theirs)
 
 
@@ -198,9 +250,9 @@ def test_maskable_ppo_has_the_weights_of_sb3_contrib_after_three_rollouts(slate_
     script, settings = Script(slate_size), SETTINGS["sb3_ppo"]
     agent = script.taught("sb3_maskable_ppo", gamma=GAMMA, **settings)
     env = ScriptVec(script, by_slot=True)
-    own = settings | {"n_steps": 4 * slate_size, "gamma": GAMMA ** (1 / slate_size)}
-    theirs = contrib.MaskablePPO("MlpPolicy", env, seed=SEED, policy_kwargs={"net_arch": [16]}, device="cpu", **own)
-    theirs.learn(B * STEPS * slate_size)
+    own = falling(settings) | {"n_steps": 4 * slate_size, "gamma": GAMMA ** (1 / slate_size)}
+    theirs = contrib.MaskablePPO("MlpPolicy", env, seed=SEED, policy_kwargs=dict(READS), device="cpu", **own)
+    theirs.learn(B * STEPS * slate_size, callback=SeesRollouts())
     assert_same_weights(agent, theirs)
 
 
@@ -219,7 +271,7 @@ def test_dqn_has_the_weights_of_stable_baselines3_after_its_own_run() -> None:
     agent = script.taught("sb3_dqn", discount=GAMMA, **settings)
     env = ScriptVec(script, by_slot=True)
     theirs = GreedyDQN(
-        "MlpPolicy", env, seed=SEED, gamma=GAMMA, policy_kwargs={"net_arch": [16]}, device="cpu", **settings
+        "MlpPolicy", env, seed=SEED, gamma=GAMMA, policy_kwargs=dict(READS), device="cpu", **falling(settings)
     )
-    theirs.learn(B * STEPS)
+    theirs.learn(B * STEPS, callback=SeesSteps())
     assert_same_weights(agent, theirs)
