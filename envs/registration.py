@@ -104,8 +104,9 @@ def make_vector(
     **settings: Any,
 ) -> Any:
     """Entry point of `gym.make_vec`: a `SlateVectorEnv`; what is not named here is for `make_simulator`."""
+    from envs.adapters.given import check_autoreset
     from envs.simulator import check_split
-    from envs.vector import SlateVectorEnv, check_autoreset
+    from envs.vector import SlateVectorEnv
 
     known_split, mode = check_split(split), check_autoreset(autoreset_mode)
     kernel = make_simulator(simulator, device, **settings)

@@ -1,6 +1,5 @@
 """A simulator behind Gymnasium's vector interface, in numpy or, without leaving the device, in tensors."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from encoders import devices
-from encoders.arrays import as_tensor
 from encoders.errors import UsageError
 from envs.adapters import slate_info
+from envs.adapters.given import check_autoreset, check_options, check_slates, items_of
 from envs.adapters.limits import shortest, with_limit
 from envs.adapters.rendering import RENDERING, Seen, render, scenes
 from envs.adapters.spaces import action_space, observation_space
@@ -144,7 +143,7 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         if isinstance(seed, list):
             raise UsageError("one seed serves the whole batch: pass reset(seed=int), not a list of seeds")
         seed = None if seed is None else check_seed(seed)
-        mask_B, users = self._check_options(options)
+        mask_B, users = check_options(options, self.num_envs, self.state is not None)
         blindly = mask_B is not None and users is None and self._lockstep and not devices.may_look(mask_B.device)
         rows = self._all_rows() if blindly or mask_B is None else mask_B.nonzero().squeeze(1)
         met = None if users is None or not len(rows) else check_users(users, self._trial.users, len(rows))
@@ -193,10 +192,10 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
 
     def show(self, actions: Any) -> Shown:
         """Show slates (B, K), as `step` does, but hand nothing out and begin no session."""
-        slate_BK = self._check_actions(actions)
+        slate_BK = check_slates(actions, self.num_envs, self.simulator.spec, self.simulator.device)
         if self.state is None:
             raise UsageError("call reset() before step()")
-        shown_BK = self._shown(self.state, slate_BK)
+        shown_BK = items_of(slate_BK, self.simulator.candidate_ids(self.state))
         noise = self._draw_step()
         autoresets = self.autoreset_mode is not AutoresetMode.DISABLED
         lent = places(self.state) | places({**noise, "slate": slate_BK}) if autoresets else set()
@@ -244,23 +243,6 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         self._due_B = tensors.get("due", torch.zeros_like(self._due_B)).to(device)
         self.generator.load_state_dict(tensors)
         self._seeded = True
-
-    def _check_options(self, options: Any) -> tuple[Tensor | None, Any]:
-        """Return the mask of a reset and its users, None where there are none."""
-        given = {} if options is None else options
-        if not isinstance(given, Mapping) or given.keys() - {"users", "reset_mask"}:
-            raise UsageError(f"the reset options are {options}; they are a dict with users or reset_mask, or both")
-        return self._check_mask(given.get("reset_mask")), given.get("users")
-
-    def _check_mask(self, mask: Any) -> Tensor | None:
-        if mask is None:
-            return None
-        mask_B = as_tensor(mask, "a reset_mask")
-        if mask_B.shape != (self.num_envs,) or mask_B.dtype != torch.bool:
-            raise UsageError(f"reset_mask has to be {self.num_envs} booleans, one for each user")
-        if self.state is None and not bool(mask_B.all()):
-            raise UsageError("the first reset has to start every row; pass no reset_mask")
-        return None if self.state is None else mask_B
 
     def _all_rows(self) -> Tensor:
         return torch.arange(self.num_envs, device=self.simulator.device)
@@ -326,39 +308,6 @@ class SlateVectorEnv(VectorEnv[Any, Any, Any]):
         """Draw the noise of sessions that begin in some rows."""
         return self.simulator.start_noise(len(rows), self.generator)
 
-    def _check_actions(self, actions: Any) -> Tensor:
-        spec = self.simulator.spec
-        slate_BK = as_tensor(actions, "an array of slates")
-        expected = (self.num_envs, spec.slate_size)
-        if slate_BK.shape != expected:
-            raise UsageError(f"the slates have shape {tuple(slate_BK.shape)}, expected (users, slots) = {expected}")
-        dtype = slate_BK.dtype
-        if dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
-            raise UsageError(f"a slate holds integer positions in the candidate set, not {dtype}")
-        device = self.simulator.device
-        # Slates that come from a GPU are not looked into: the step would have to wait for it.
-        if slate_BK.device != device and devices.may_look(slate_BK.device):
-            lowest, highest = torch.aminmax(slate_BK.long())
-            if int(lowest) < 0 or int(highest) >= spec.num_candidates:
-                raise self._outside()
-        return slate_BK.to(device, torch.int64)
-
-    def _shown(self, state: State, slate_BK: Tensor) -> Tensor:
-        """Return the items of slates; on a CPU this is where a position outside the candidate set is noticed."""
-        offered_BM = self.simulator.candidate_ids(state)
-        try:
-            return offered_BM.gather(1, slate_BK)
-        except RuntimeError as error:
-            if "out of bounds" not in str(error):
-                raise
-            raise self._outside() from error
-
-    def _outside(self) -> UsageError:
-        offered = self.simulator.spec.num_candidates
-        return UsageError(
-            f"a slate names a position outside the {offered} candidates; positions are 0 to {offered - 1}"
-        )
-
     def _observe(self, state: State | None = None) -> Any:
         """Return what is seen of a state, by default of the present one."""
         seen = self.state if state is None else state
@@ -391,11 +340,3 @@ def _rowwise(ended: dict[str, Any], rows: Tensor, number: int) -> np.ndarray[Any
     for at, row in enumerate(rows.tolist()):
         rowwise[row] = {name: value[at] for name, value in ended.items()}
     return rowwise
-
-
-def check_autoreset(mode: AutoresetMode | str) -> AutoresetMode:
-    """Return the autoreset mode, given itself, by its name or by its value, if it is one; else raise UsageError."""
-    for known in AutoresetMode:
-        if mode in (known, known.name, known.value):
-            return known
-    raise UsageError(f"there is no autoreset mode {mode}; use {', '.join(known.name for known in AutoresetMode)}")
