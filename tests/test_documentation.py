@@ -31,7 +31,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files of docs/extending.md and a small shop."""
     folder = tmp_path_factory.mktemp("workplace")
     files = _files(ROOT / "docs" / "extending.md")
-    assert set(files) == {*MINE, "play.py", "train_dqn.py"}
+    assert set(files) == {*MINE, "play.py", "train_dqn.py", "train_ppo.py"}
     for name, text in files.items():
         (folder / name).write_text(text)
     _write_shop(folder / "my-shop")
@@ -118,6 +118,26 @@ def test_the_table_of_the_text_domain_names_what_can_be_overridden() -> None:
 def test_the_example_for_stable_baselines3_trains(workplace: Path) -> None:
     _run(workplace, "train_dqn.py")
     assert (workplace / "dqn-on-films.zip").is_file()
+
+
+PPO = "import train_ppo as t; model, users = t.train({steps}); print(*t.judge(model, users, sessions={sessions}))"
+"""The recipe for PPO, and what it earns."""
+
+
+def test_the_recipe_for_ppo_of_stable_baselines3_runs(workplace: Path) -> None:
+    mean, half = map(float, _run(workplace, "-c", PPO.format(steps=8192, sessions=16)).split())
+    assert 100 < mean < 250
+    assert half > 0
+
+
+@pytest.mark.slow
+def test_the_recipe_for_ppo_of_stable_baselines3_beats_random(workplace: Path) -> None:
+    from envs import simulator_class
+
+    mean, half = map(float, _run(workplace, "-c", PPO.format(steps=300_000, sessions=1024)).split())
+    anchors = {anchor.policy: anchor for anchor in simulator_class("slatelab/InterestEvolution-v0").ANCHORS}
+    assert mean - half > anchors["random"].ci_high
+    assert mean - half > anchors["myopic_oracle"].ci_high
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
