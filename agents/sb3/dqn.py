@@ -66,6 +66,8 @@ class SB3DQNSettings:
     """Widths of the hidden layers."""
     embedding: int = 16
     """Width of the learnt embedding of an item's id, where ids are observed."""
+    norm_obs: bool = True
+    """Give the numbers observed mean 0 and deviation 1, as VecNormalize does with a setting of this name."""
     reward_scale: float = 1.0
     """Factor on rewards inside the learner; values around 1 are learnt soonest, which VecNormalize would see to."""
     history: str = "none"

@@ -27,6 +27,7 @@ class NormalisedInputs(nn.Module):
         num_ids: how many of them.
         num_items: size of the table of embeddings; without ids it has none.
         embedding: width of an embedding.
+        norm_obs: whether numbers are normalised; if not they come as they are.
     """
 
     # Their DQN copies to its target network what is called so.
@@ -35,11 +36,17 @@ class NormalisedInputs(nn.Module):
     rows: Tensor
 
     def __init__(
-        self, observation_space: spaces.Space[object], *, num_ids: int, num_items: int, embedding: int
+        self,
+        observation_space: spaces.Space[object],
+        *,
+        num_ids: int,
+        num_items: int,
+        embedding: int,
+        norm_obs: bool = True,
     ) -> None:
         super().__init__()
         assert observation_space.shape is not None
-        self.width, self.num_ids = observation_space.shape[0] - num_ids, num_ids
+        self.width, self.num_ids, self.norm_obs = observation_space.shape[0] - num_ids, num_ids, norm_obs
         self.features_dim = self.width + num_ids * embedding
         self.register_buffer("running_mean", torch.zeros(self.width))
         self.register_buffer("running_var", torch.ones(self.width))
@@ -50,8 +57,10 @@ class NormalisedInputs(nn.Module):
 
     def forward(self, flat_BX: Tensor) -> Tensor:
         """Return what the layers read, (B, features_dim)."""
-        numbers_BX = (flat_BX[:, : self.width] - self.running_mean) / (self.running_var + LEAST).sqrt()
-        numbers_BX = numbers_BX.clamp(-LIMIT, LIMIT)
+        numbers_BX = flat_BX[:, : self.width]
+        if self.norm_obs:
+            numbers_BX = (numbers_BX - self.running_mean) / (self.running_var + LEAST).sqrt()
+            numbers_BX = numbers_BX.clamp(-LIMIT, LIMIT)
         if self.embedding is None:
             return numbers_BX
         ids_BM = flat_BX[:, self.width :].long()
@@ -60,6 +69,8 @@ class NormalisedInputs(nn.Module):
     @torch.no_grad()
     def see(self, flat_BX: Tensor) -> None:
         """Let these rows count for mean and variance, as many as they are beside those seen before."""
+        if not self.norm_obs:
+            return
         numbers_BX = flat_BX[:, : self.width]
         variance_X, mean_X = torch.var_mean(numbers_BX, dim=0, correction=0)
         share = len(numbers_BX) / (float(self.rows) + len(numbers_BX))

@@ -56,6 +56,8 @@ class OnPolicySettings:
     """Widths of the hidden layers, the same for policy and value."""
     embedding: int = 16
     """Width of the learnt embedding of an item's id, where ids are observed."""
+    norm_obs: bool = True
+    """Give the numbers observed mean 0 and deviation 1, as VecNormalize does with a setting of this name."""
     reward_scale: float = 1.0
     """Factor on rewards inside the learner; values around 1 are learnt soonest, which VecNormalize would see to."""
     history: str = "none"

@@ -23,7 +23,7 @@ from envs.interface import Metric, Observation, Spec, Tensors, restore_stream
 
 IDS = "candidate_ids"
 """The observation that comes last, for `agents.sb3.extractor`: distances between ids mean nothing to a network."""
-OURS = ("net_arch", "embedding", "reward_scale", "history", "history_length", "max_inputs")
+OURS = ("net_arch", "embedding", "norm_obs", "reward_scale", "history", "history_length", "max_inputs")
 """Settings that the constructors of stable-baselines3 do not take."""
 HISTORIES = ("none", "totals", "window")
 """What may be observed of the session so far; whoever trains adds it to the observation."""
@@ -178,8 +178,8 @@ def build_model(
         inputs: what it reads.
         actions: its action space.
         num_users: B, its ``n_envs``.
-        arguments: of its constructor; of those in `OURS`, ``net_arch`` and ``embedding`` go to the policy. The learning
-            rate falls from the one given to 0 on a straight line.
+        arguments: of its constructor; of those in `OURS`, those on the network go to the policy. The learning rate
+            falls from the one given to 0 on a straight line.
     """
     from stable_baselines3.common.logger import Logger
 
@@ -192,6 +192,7 @@ def build_model(
             "num_ids": inputs.num_ids,
             "num_items": inputs.num_items,
             "embedding": arguments["embedding"],
+            "norm_obs": arguments["norm_obs"],
         },
     }
     # There is no environment to hand over, since we drive: its sizes are set as where a saved model is loaded.

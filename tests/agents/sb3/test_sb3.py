@@ -102,6 +102,11 @@ def test_numbers_come_with_the_mean_and_deviation_of_all_rows_seen_and_ids_as_em
     np.testing.assert_allclose(read[:, :3].detach(), normal.clip(-10, 10), atol=1e-3)
     assert reader.embedding is not None
     assert torch.equal(read[:, 3:], reader.embedding.weight[id_BM].flatten(1))
+    plain = NormalisedInputs(
+        spaces.Box(-np.inf, np.inf, (5,), np.float32), num_ids=2, num_items=4, embedding=3, norm_obs=False
+    )
+    plain.see(torch.cat([rows, id_BM.float()], dim=1))
+    assert torch.equal(plain(torch.cat([rows, id_BM.float()], dim=1))[:, :3], rows)
     far = torch.cat([rows[:1] + 1e6, id_BM[:1].float()], dim=1)
     assert float(reader(far)[:, :3].detach().max()) == 10.0
 
