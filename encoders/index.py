@@ -1,6 +1,7 @@
 """Exact retrieval by cosine."""
 
 import numbers
+from collections.abc import Callable
 from typing import Any, overload
 
 import numpy as np
@@ -14,6 +15,12 @@ from encoders.errors import UsageError
 SCORES_AT_ONCE = 2**24
 """Scores (queries × items) held in memory at a time: 64 MiB of float32."""
 
+ROUNDING = 5e-7
+"""Cosines this near to each other may come in another order, or in none, by the rounding of float32 alone."""
+SPARE = 8
+"""Items beyond the k best whose cosines are looked at again on a GPU."""
+
+Exact = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
@@ -23,6 +30,9 @@ class CosineIndex:
 
     Items and queries are scaled to unit length. A zero query has cosine 0 with every item. A search for queries on a
     GPU never waits for it, and so does not check the numbers in them.
+
+    What the rounding of float32 leaves open is settled in float64, so that items of equal vectors come in order of
+    their ids, and a query finds the same items in the same order alone as among others.
 
     Args:
         vectors: one row an item, (N, D), numpy or torch; its row is the item's id.
@@ -90,14 +100,28 @@ class CosineIndex:
         parts = []
         for start in range(0, max(1, len(queries_BD)), rows):
             part = slice(start, start + rows)
-            scores_BN = queries_BD[part] @ self._vectors_ND.T
-            if excluded is not None:
-                exclude_(scores_BN, excluded[part])
-            parts.append(top_k(scores_BN, k))
+            parts.append(self._nearest(queries_BD[part], k, None if excluded is None else excluded[part]))
         ids_Bk, scores_Bk = parts[0] if len(parts) == 1 else (torch.cat(column) for column in zip(*parts, strict=True))
         if isinstance(queries, torch.Tensor):
             return ids_Bk, scores_Bk
         return ids_Bk.cpu().numpy(), scores_Bk.cpu().numpy()
+
+    def _nearest(
+        self, queries_BD: torch.Tensor, k: int, excluded: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and cosines of unit rows, as `search` does."""
+        scores_BN = queries_BD @ self._vectors_ND.T
+        if excluded is not None:
+            exclude_(scores_BN, excluded)
+        return top_k(scores_BN, k, lambda rows_R, ids_RC: self._exact(queries_BD[rows_R], ids_RC))
+
+    def _exact(self, queries_RD: torch.Tensor, ids_RC: torch.Tensor) -> torch.Tensor:
+        """Return the cosines of unit rows with some items each, float32 (R, C), summed without float32's rounding."""
+        exact = torch.float32 if queries_RD.device.type == "mps" else torch.float64  # (which has nothing better)
+        rows = max(1, SCORES_AT_ONCE // (ids_RC.shape[1] * queries_RD.shape[1]))
+        pairs = zip(torch.split(queries_RD, rows), torch.split(ids_RC, rows), strict=True)
+        parts = [torch.bmm(self._vectors_ND[ids].to(exact), asked.to(exact).unsqueeze(2)) for asked, ids in pairs]
+        return torch.cat(parts).squeeze(2).float()
 
     def _check_queries(self, queries: torch.Tensor | npt.NDArray[Any], k: int) -> torch.Tensor:
         """Return the queries as unit rows on the index's device."""
@@ -162,29 +186,54 @@ def exclude_(scores_BN: torch.Tensor, excluded: torch.Tensor) -> None:
     scores_BN.scatter_reduce_(1, excluded.clamp(min=0), ceiling_BE, "amin")
 
 
-def top_k(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def top_k(scores_BN: torch.Tensor, k: int, exact: Exact | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """Return ids, int64 (B, k), and scores (B, k) of the largest scores; equal ones by lower id.
 
     An item with the score -inf is never returned: its place holds id -1. ``torch.topk`` leaves open which of
     equal scores it takes, and in which order. Only rows with equal scores among their first k + 1 are ranked
     again, by a key that holds score and id; on a GPU all are, since to find those rows would wait for it.
 
+    With ``exact`` scores that lie within `ROUNDING` of each other count as equal until it has settled them; on a GPU
+    so do the first k + `SPARE`.
+
     Args:
         scores_BN: float32 (B, N), without NaN.
         k: from 1 to N.
+        exact: from the numbers of rows (R,) and ids (R, C) to scores without that rounding, (R, C).
     """
-    if not devices.may_look(scores_BN.device):
-        ids_Bk, scores_Bk = _top_k_by_key(scores_BN, k)
-        return ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1), scores_Bk
     width = scores_BN.shape[1]
+    if not devices.may_look(scores_BN.device):
+        ids_Bk, scores_Bk = _top_k_by_key(scores_BN, k if exact is None else min(k + SPARE, width))
+        if exact is not None:
+            rows_B = torch.arange(len(scores_BN), device=scores_BN.device)
+            ids_Bk, scores_Bk = _settle(rows_B, ids_Bk, scores_Bk, k, exact)
+        return ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1), scores_Bk
     top_scores, top_ids = scores_BN.topk(min(k + 1, width), dim=1)
     ids_Bk, scores_Bk = top_ids[:, :k].contiguous(), top_scores[:, :k].contiguous()
-    higher, lower = top_scores[:, :-1], top_scores[:, 1:]
-    tied = torch.nonzero(((higher == lower) & (higher > float("-inf"))).any(dim=1)).squeeze(1)
-    if len(tied):
-        ids_Bk[tied], scores_Bk[tied] = _top_k_by_key(scores_BN[tied], k)
-    ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1)
-    return ids_Bk, scores_Bk
+    # Between two scores -inf there is no difference that is a number, and so no small one.
+    rounding = 0.0 if exact is None else ROUNDING
+    near = top_scores[:, :-1] - top_scores[:, 1:] <= rounding
+    rows_R = near.any(dim=1).nonzero().squeeze(1)
+    if len(rows_R):
+        found_RC, ids_RC = top_scores[rows_R], top_ids[rows_R]
+        if width > k and bool(near[rows_R, -1].any()):  # what is equal may go on beyond the first k + 1
+            found_RN = scores_BN[rows_R]
+            least_R1 = (found_RC[:, k - 1 : k] - rounding).clamp(min=torch.finfo(torch.float32).min)
+            found_RC, ids_RC = found_RN.topk(max(k, int((found_RN >= least_R1).sum(dim=1).max())), dim=1)
+        ids_Bk[rows_R], scores_Bk[rows_R] = _settle(rows_R, ids_RC, found_RC, k, exact)
+    return ids_Bk.masked_fill_(scores_Bk == float("-inf"), -1), scores_Bk
+
+
+def _settle(
+    rows_R: torch.Tensor, ids_RC: torch.Tensor, scores_RC: torch.Tensor, k: int, exact: Exact | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and scores of the k best of some items, by exact scores if there are, equal ones by lower id."""
+    ids_RC, order_RC = ids_RC.sort(dim=1)
+    scores_RC = scores_RC.gather(1, order_RC)
+    if exact is not None:
+        scores_RC = exact(rows_R, ids_RC).masked_fill_(scores_RC == float("-inf"), float("-inf"))
+    scores_RC, places_RC = scores_RC.sort(dim=1, descending=True, stable=True)
+    return ids_RC.gather(1, places_RC[:, :k]), scores_RC[:, :k]
 
 
 def _top_k_by_key(scores_BN: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:

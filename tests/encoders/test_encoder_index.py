@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
 
-from encoders import CosineIndex, UsageError
+from encoders import CosineIndex, UsageError, devices
 from encoders import index as index_module
 from encoders.index import top_k
 
@@ -71,6 +72,46 @@ def test_duplicate_items_come_in_order_of_id() -> None:
     items = np.tile(np.eye(4, dtype=np.float32), (20, 1))
     ids, _ = CosineIndex(items).search(np.eye(4, dtype=np.float32), 6)
     np.testing.assert_array_equal(ids, [[row + 4 * i for i in range(6)] for row in range(4)])
+
+
+@pytest.fixture(params=["host", "lockstep"])
+def _looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank as on a CPU, and as where the host must not wait."""
+    if request.param == "lockstep":
+        monkeypatch.setattr(devices, "may_look", lambda device: False)
+
+
+@pytest.mark.usefixtures("_looks")
+@pytest.mark.parametrize(("kinds", "width"), [(14, 16), (14, 384), (3, 5)])
+def test_equal_vectors_come_in_order_of_id_for_one_query_and_for_many(kinds: int, width: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind_N = torch.randint(kinds, (41,), generator=generator)
+    index = CosineIndex(torch.randn(kinds, width, generator=generator)[kind_N])
+    for queries in (*torch.randn(40, 1, width, generator=generator), torch.randn(40, width, generator=generator)):
+        ids, scores = index.search(queries, 9)
+        equal = kind_N[ids[:, 1:]] == kind_N[ids[:, :-1]]
+        assert equal.any()
+        assert (ids[:, 1:] > ids[:, :-1])[equal].all()
+        assert (scores[:, 1:] == scores[:, :-1])[equal].all()
+
+
+@pytest.mark.usefixtures("_looks")
+@pytest.mark.parametrize("exclude", [False, True])
+def test_a_query_ranks_near_ties_alone_as_among_others(exclude: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    near = torch.randn(15, 64, generator=generator).repeat(8, 1) + 3e-7 * torch.randn(120, 64, generator=generator)
+    index, queries = CosineIndex(near), torch.randn(60, 64, generator=generator)
+    mask = (torch.rand(60, 120, generator=generator) < 0.3) if exclude else None
+    exact = (normalize(queries, dim=1).double() @ index.vectors.double().T).float()
+    if mask is not None:
+        exact[mask] = -torch.inf
+    for k in (1, 10, 120):
+        ids, _ = index.search(queries, k, mask)
+        np.testing.assert_array_equal(ids.numpy(), brute(exact.numpy(), k)[0])
+        for row in range(60):
+            one = slice(row, row + 1)
+            alone, _ = index.search(queries[one], k, None if mask is None else mask[one])
+            assert torch.equal(alone[0], ids[row])
 
 
 def test_where_too_few_are_left_the_rest_is_minus_one() -> None:

@@ -147,3 +147,21 @@ def test_inner_products_of_own_items_are_those_of_the_catalogue() -> None:
     users_BF, items_NF, ids_BK = torch.randn(3, 4), torch.randn(9, 4), torch.tensor([[0, 8], [3, 3], [5, 1]])
     all_BN = inner_products(users_BF, items_NF, None)
     torch.testing.assert_close(inner_products(users_BF, items_NF, ids_BK), all_BN.gather(1, ids_BK))
+
+
+@pytest.mark.parametrize("name", ["cosine", "cosine_explore"])
+def test_items_of_equal_vectors_are_offered_in_order_of_id_to_one_user_as_to_many(name: SourceName) -> None:
+    generator = torch.Generator().manual_seed(0)
+    kind_N = torch.randint(6, (41,), generator=generator)
+    vectors_ND = torch.nn.functional.normalize(torch.randn(6, 16, generator=generator), dim=1)[kind_N]
+    settings = MoviesSettings(candidate_source=name, num_candidates=8, num_exploration=2, slate_size=2)
+    source, seen_BN = CandidateSource(settings, vectors_ND), torch.rand(60, 41, generator=generator) < 0.3
+    profile_BD = torch.nn.functional.normalize(torch.randn(60, 16, generator=generator), dim=1)
+    noise = source.noise(60, generator)
+    offered_BM = source.offer(profile_BD, seen_BN, noise)
+    near_BM = offered_BM[:, :6]
+    equal = kind_N[near_BM[:, 1:]] == kind_N[near_BM[:, :-1]]
+    assert (near_BM[:, 1:] > near_BM[:, :-1])[equal].all()
+    for row in range(60):
+        one = slice(row, row + 1)
+        assert torch.equal(source.offer(profile_BD[one], seen_BN[one], noise[one])[0], offered_BM[row])
