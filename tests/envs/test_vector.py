@@ -293,6 +293,6 @@ def test_the_index_finds_the_same_where_it_may_not_look() -> None:
         patch.setattr(devices, "may_look", lambda device: True)
         looking = searching.search(queries, 12, exclude=seen)
     assert torch.equal(blind[0], looking[0])
-    assert torch.equal(blind[1], looking[1])
+    torch.testing.assert_close(blind[1], looking[1])  # all are settled there, near ones alone here
     ids_BE = torch.tensor([[0, 48]]).expand(7, -1)
     assert not torch.isin(searching.search(queries, 47, exclude=ids_BE)[0], ids_BE[0]).any()
