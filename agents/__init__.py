@@ -11,6 +11,7 @@ AGENTS = {
     "pqn": "agents.pqn:PQN",
     "wolpertinger": "agents.wolpertinger:Wolpertinger",
     "slateq": "agents.slateq:SlateQ",
+    "slateq_given": "agents.slateq:SlateQGiven",
     "slateq_clicks": "agents.slateq_clicks:SlateQClicks",
     "reinforce": "agents.reinforce:Reinforce",
     "actor_critic": "agents.actor_critic:ActorCritic",

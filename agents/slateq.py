@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from agents.learning.learner import Learner, LearnerSettings
 from agents.learning.rollout_agent import RolloutAgent
+from agents.networks.matched_choice import MatchedChoice, match
 from agents.settings import check_at_least
 from agents.streams import Streams
 from envs.choice import CHOICE_MODELS, ChoiceParameters, logit_weights
@@ -22,6 +23,8 @@ CHOICE, VALUE, ANSWERS = 0, 1, 2
 TARGETS = ("q", "sarsa")
 
 
+LEARNT = ("learnt", "learnt_by_match")
+"""Choice models that are learnt: by a head of the network, or as a curve of the match of user and item alone."""
 GIVEN = {name: model.weights for name, model in CHOICE_MODELS.items() if model.weights is not None}
 """Choice models that can be given, as weights."""
 
@@ -39,8 +42,9 @@ class SlateQSettings(LearnerSettings):
     no_click_value: bool = True
     """Whether no click has a value that is learnt; without, its value is 0, as in the paper."""
     choice: str = "learnt"
-    """The choice model planned with: ``learnt``, or one that is given and exact if users are of that kind:
-    ``multinomial_logit`` or ``multinomial_proportional``, with interest . features as the score of an item."""
+    """The choice model planned with: ``learnt``; ``learnt_by_match``, as a curve of interest . features, for users who
+    choose by nothing else; or one that is given, and exact if users are of that kind: ``multinomial_logit`` or
+    ``multinomial_proportional``, with interest . features as the score of an item."""
     no_click_score: float = 1.0
     """Score of no click in a given choice model."""
     min_score: float = -1.0
@@ -53,13 +57,13 @@ class SlateQSettings(LearnerSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be."""
         super().__post_init__()
-        for name, known in (("slate", SLATE_RULES), ("target", TARGETS), ("choice", ("learnt", *GIVEN))):
+        for name, known in (("slate", SLATE_RULES), ("target", TARGETS), ("choice", (*LEARNT, *GIVEN))):
             if getattr(self, name) not in known:
                 raise ValueError(f'{name} is "{getattr(self, name)}"; known are {", ".join(known)}')
         if self.choice == "multinomial_proportional" and not self.no_click_score > self.min_score:
             raise ValueError(f"no_click_score {self.no_click_score} has to be above min_score {self.min_score}")
         check_at_least(self, 0, "choice_weight", "answer_weight")
-        if self.choice == "learnt" and self.choice_weight == 0:
+        if self.choice in LEARNT and self.choice_weight == 0:
             raise ValueError("choice_weight is 0; a learnt choice model needs it above 0, or give one (choice)")
 
 
@@ -74,7 +78,7 @@ class SlateQ(RolloutAgent):
     Deviation:
         The paper gives no click the value 0, which makes click probability the objective; here it is learnt
         (``no_click_value``). The choice model, a multinomial logit, is learnt from the same interaction unless one is
-        given (``choice``), as the paper does.
+        given (``choice``), as in the paper.
     """
 
     Settings: ClassVar[type[SlateQSettings]] = SlateQSettings
@@ -95,8 +99,13 @@ class SlateQ(RolloutAgent):
         """Return a network with a choice logit and a value of each item and of no click, and an item's answers."""
         self.num_answers, self._rule = len(self.spec.response_columns) - 2, SLATE_RULES[self.settings.slate]
         self._parameters = ChoiceParameters(min_score=self.settings.min_score)
-        heads = {"num_heads": ANSWERS + self.num_answers, "num_state_heads": 2}
-        return Learner(self.spec, self.settings, **heads, num_steps=num_steps, streams=streams)
+        self._profile = self.spec.shapes["candidates"][-1]
+        matched = self.settings.choice == "learnt_by_match"
+        heads = {"num_heads": ANSWERS + self.num_answers - matched, "num_state_heads": 2 - matched}
+        learner = Learner(self.spec, self.settings, **heads, num_steps=num_steps, streams=streams)
+        if matched:
+            learner.use(MatchedChoice(learner.network, self._profile, streams))
+        return learner
 
     def act(self, observation: Observation, explore: bool = False) -> Tensor:
         """Return the optimal slates under the choice model and the values, (B, K)."""
@@ -128,12 +137,10 @@ class SlateQ(RolloutAgent):
         values_BM, no_click_value_B = out_BHM[:, VALUE], state_B2[:, VALUE]
         if not self.settings.no_click_value:
             no_click_value_B = torch.zeros_like(no_click_value_B)
-        if self.settings.choice == "learnt":
+        if self.settings.choice in LEARNT:
             weights = logit_weights(out_BHM[:, CHOICE], state_B2[:, CHOICE], self._parameters)
         else:
-            candidates_BMD = observation["candidates"]
-            interest_BD = observation["user"][:, : candidates_BMD.shape[-1]]
-            scores_BM = torch.einsum("bd,bmd->bm", interest_BD, candidates_BMD)
+            scores_BM = match(row["user"], row["features"], self._profile)
             no_click_B = torch.full_like(no_click_value_B, self.settings.no_click_score)
             weights = GIVEN[self.settings.choice](scores_BM, no_click_B, self._parameters)
         weights_BM, no_click_weight_B = weights
@@ -168,7 +175,7 @@ class SlateQ(RolloutAgent):
         value_loss = mean(error_B, None if self.settings.no_click_value else clicks_BK.amax(dim=1))
         answer_loss = self._answer_loss(out_BHK[:, ANSWERS:], batch["response"][..., 2:], clicks_BK)
         settings = self.settings
-        choice_weight = settings.choice_weight if settings.choice == "learnt" else 0.0
+        choice_weight = settings.choice_weight if settings.choice in LEARNT else 0.0
         self.learner.descend(value_loss + choice_weight * choice_loss + settings.answer_weight * answer_loss)
         return torch.stack([value_loss, choice_loss, answer_loss]).detach()
 
@@ -179,6 +186,19 @@ class SlateQ(RolloutAgent):
         neutral_A = answers_BKA.new_tensor(self.spec.neutral_response[2:])
         error_BKA = predicted_BAK.transpose(1, 2) - (answers_BKA - neutral_A)
         return self.learner.mean(error_BKA.square().mean(dim=2), clicks_BK)
+
+
+class SlateQGiven(SlateQ):
+    """SlateQ that is told how users choose (``choice``), as in the paper: what learning it costs shows beside it."""
+
+    def _build(self, num_steps: int, streams: Streams) -> Learner:
+        """Return the network, if a choice model is given."""
+        if self.settings.choice in LEARNT:
+            raise ValueError(
+                f"choice is {self.settings.choice}, but here the environment's own is given, where users choose by "
+                f"interest . features: one of {', '.join(GIVEN)}; or take slateq, which learns it"
+            )
+        return super()._build(num_steps, streams)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,10 @@
 
     python benchmarks/interest_evolution.py [--only memoryless history] [--seeds 5]
 
-Slates of 3 out of 10, budget hidden unless said, the choice model given as in the paper unless said (Ie et al. 2019,
-arXiv 1905.12767, whose best agent has 174.6). The seeds of a row are trained at once on one thread and each is played
-on the same test users; intervals resample seeds and users. Seconds are those of one seed: the time of all, shared.
+Slates of 3 out of 10, budget hidden unless said, the choice model given as in the paper unless it says learnt (Ie et
+al. 2019, arXiv 1905.12767, whose best agent has 174.6). The seeds of a row are trained at once on one thread and each
+is played on the same test users; intervals resample seeds and users. Seconds are those of one seed: the time of all,
+shared.
 """
 
 import argparse
@@ -38,18 +39,21 @@ class Row(NamedTuple):
     env: Mapping[str, Any] = {}
     steps: int = 0
     """User-steps of each seed; 0 for those of the preset."""
+    name: str = "slateq_given"
+    """Of the agent, whose preset is used."""
 
 
 ROWS = {
     "published_form": Row("SlateQ without the value of no click, as published", {"no_click_value": False}),
-    "memoryless": Row("SlateQ (the preset)", {}),
+    "memoryless": Row("SlateQ, choice model given (the preset of `slateq_given`)", {}),
+    "preset": Row("SlateQ, choice model learnt by match (the preset of `slateq`)", {}, name="slateq"),
     "latest_weights": Row("the same, acting with its latest weights", {"average": 0.0}),
     "history": Row("SlateQ with the totals of its session", HISTORY, steps=1_200_000),
     "gru": Row("SlateQ with a GRU over its last 8 events", HISTORY | {"history": "gru", "history_length": 8}),
     "budget": Row("SlateQ, budget observed", OBSERVED, {"observe_budget": True}, steps=1_200_000),
     "two_tower": Row("SlateQ, two-tower network", {"network": "two_tower"}),
     "action_in": Row("SlateQ, action-in network", {"network": "action_in"}),
-    "learnt_choice": Row("SlateQ, choice model learnt (a logit; users choose in proportion)", {"choice": "learnt"}),
+    "learnt_choice": Row("SlateQ, choice model learnt by a head", {"choice": "learnt"}, name="slateq"),
     "wrong_choice": Row(
         "SlateQ, choice model given and wrong (a logit)", {"choice": "multinomial_logit", "no_click_score": 0.0}
     ),
@@ -90,7 +94,7 @@ def references(panel: Panel) -> None:
 
 def row_of(row: Row, seeds: int, panel: Panel) -> None:
     """Train the seeds of a row and print it."""
-    train = {"env": ENV, "agent": "slateq", "device": "cpu", "myopic_companion": False}
+    train = {"env": ENV, "agent": row.name, "device": "cpu", "myopic_companion": False}
     if row.steps:
         train["steps"] = row.steps
     run = resolve({"train": train, "agent": dict(row.agent), "env": dict(row.env)})

@@ -19,6 +19,8 @@ from envs.interface import Observation, Tensors
 
 INSTALLED = [name for name in AGENTS if name != "sb3_maskable_ppo" or importlib.util.find_spec("sb3_contrib")]
 CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in INSTALLED}
+CASES |= {"slateq_given": ("slateq_given", {"choice": "multinomial_logit"})}
+CASES |= {"slateq-match": ("slateq", {"choice": "learnt_by_match"})}
 CASES |= {"dqn-replay": ("dqn", {"replay": 200}), "dqn-single": ("dqn", {"double": False})}
 CASES |= {
     "dqn-dueling": ("dqn", {"dueling": True}),

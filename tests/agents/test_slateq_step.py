@@ -10,7 +10,7 @@ import torch
 from sketches import make_spec
 
 from agents.learning.exploration import EpsilonSchedule
-from agents.slateq import SlateQ, SlateQSettings
+from agents.slateq import GIVEN, LEARNT, SlateQ, SlateQGiven, SlateQSettings
 from envs.interface import Observation, Transition
 
 SPEC = make_spec(candidates=4, slate=2)
@@ -229,6 +229,82 @@ def test_a_given_choice_model_is_planned_with_and_not_learnt() -> None:
     assert torch.equal(agent.learner.network.id_bias.weight[0, :, 0], LOGITS)
 
 
+def matched_agent(**options: Any) -> SlateQ:
+    """Return an agent whose curve is known: the logit is twice the match where that is positive, else 0."""
+    settings = SlateQSettings(rollout=1, hidden=4, choice="learnt_by_match", **options)
+    agent = SlateQ(SPEC, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
+    network: Any = agent.learner.network
+    with torch.no_grad():
+        network.curve_hidden.weight.fill_(1.0)
+        network.curve_out.weight.fill_(2.0 / network.curve_out.weight.shape[-1])
+    return agent
+
+
+MATCHED = {
+    "user": torch.tensor([[0.5, -1.0, 0.0, 9.0, 9.0]]),
+    "candidates": torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [3.0, 0.5, 7.0], [0, 0, 1.0]]]),
+}
+
+
+def test_a_choice_by_match_is_a_curve_of_interest_times_features_and_nothing_else() -> None:
+    agent = matched_agent()
+    weights_BM, _, no_click_weight_B, _ = agent._options(observe(*NEXT) | MATCHED, agent.learner.network)
+    # Matches 0.5, -1, 1 and 0; popularity, ids and the rest of the user change nothing. Up to one factor for all.
+    logits = (weights_BM / no_click_weight_B.unsqueeze(1)).log()
+    torch.testing.assert_close(logits, torch.tensor([[1.0, 0.0, 2.0, 0.0]]), rtol=1e-5, atol=1e-5)
+    learnt = agent.update(dataclasses.replace(step(1), observation=observe(*NOW) | MATCHED))
+    # The slate holds candidates 2 and 0; the second is clicked.
+    assert float(learnt["train/choice_loss"]) == pytest.approx(math.log(math.e**2 + math.e + 1) - 1, abs=1e-5)
+
+
+def test_a_choice_by_match_shares_nothing_with_the_values() -> None:
+    moved = []
+    for weight in (0.001, 0.1):
+        agent = matched_agent(choice_weight=weight, max_gradient_norm=1e6)
+        agent.update(dataclasses.replace(step(0), observation=observe(*NOW) | MATCHED))
+        network: Any = agent.learner.network
+        moved.append([weights.detach().clone() for weights in network.network.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*moved, strict=True))
+
+
+def test_a_choice_by_match_is_learnt_where_users_choose_in_proportion() -> None:
+    users, generator = 512, torch.Generator().manual_seed(0)
+    settings = SlateQSettings(rollout=1, hidden=4, choice="learnt_by_match", discount=0.0, learning_rate=0.02)
+    parts: Any = {"device": torch.device("cpu"), "seed": 0, "num_users": users, "num_steps": 150}
+    agent = SlateQ(make_spec(candidates=4, slate=2), settings, **parts)
+    slate_BK, nothing_B = torch.tensor([[0, 1]]).expand(users, 2), torch.zeros(users)
+
+    def chances(weights_BM: torch.Tensor, no_click_B: torch.Tensor) -> torch.Tensor:
+        weights_BC = torch.cat([weights_BM[:, :2], no_click_B.unsqueeze(1)], dim=1)
+        return weights_BC / weights_BC.sum(dim=1, keepdim=True)
+
+    for left in reversed(range(150)):
+        observation = {name: value.expand(users, *value.shape[1:]) for name, value in observe(*NOW).items()}
+        observation["user"] = 2 * torch.rand((users, 5), generator=generator) - 1
+        observation["candidates"] = torch.eye(3)[torch.randint(3, (users, 4), generator=generator)]
+        scores_BM = torch.einsum("bd,bmd->bm", observation["user"][:, :3], observation["candidates"])
+        true_BC = chances(scores_BM + 1, nothing_B + 2)
+        if left:
+            click_BK = (torch.multinomial(true_BC, 1, generator=generator) == torch.arange(2)).float()
+            answer: Any = {"response": torch.stack([click_BK, click_BK], dim=2), "reward": nothing_B}
+            answer |= {"discount": nothing_B, "last": nothing_B == 0, "next_observation": observation}
+            agent.update(Transition(observation=observation, slate=slate_BK, **answer))
+    weights_BM, _, no_click_B, _ = agent._options(observation, agent.learner.network)
+    gap_B = torch.special.xlogy(true_BC, true_BC / chances(weights_BM, no_click_B)).sum(dim=1)
+    assert float(gap_B.mean()) < 0.01, "nats a slate; 0.077 with the same chances for all"
+
+
+def test_slateq_given_is_told_how_users_choose_and_learns_it_in_no_case() -> None:
+    for choice in (*LEARNT, *GIVEN):
+        settings = SlateQSettings(rollout=1, hidden=4, choice=choice)
+        parts: Any = {"device": torch.device("cpu"), "seed": 0, "num_users": 1, "num_steps": 100}
+        if choice in GIVEN:
+            SlateQGiven(SPEC, settings, **parts)
+        else:
+            with pytest.raises(ValueError, match=f"choice is {choice}, but here the environment's own is given"):
+                SlateQGiven(SPEC, settings, **parts)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -238,6 +314,7 @@ def test_a_given_choice_model_is_planned_with_and_not_learnt() -> None:
         {"no_click_score": -1.0, "choice": "multinomial_proportional"},
         {"network": "three_tower"},
         {"choice_weight": 0.0},
+        {"choice_weight": 0.0, "choice": "learnt_by_match"},
     ],
 )
 def test_options_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:

@@ -167,3 +167,13 @@ def test_every_shipped_preset_builds() -> None:
 def test_an_environment_of_ours_may_be_named_without_its_namespace() -> None:
     assert config.choose_pair({"train": {"env": "Movies-v0"}})[0] == "slatelab/Movies-v0"
     assert config.choose_pair({"train": {"env": "my_module:Movies-v0"}})[0] == "my_module:Movies-v0"
+
+
+def test_no_preset_is_told_the_choice_model_but_that_of_the_agent_that_says_so() -> None:
+    told = {
+        entry.name
+        for entry in config._presets().iterdir()
+        if entry.name.endswith(".toml")
+        and "multinomial" in str(config.parse_tables(entry.read_text(), entry.name).get("agent", {}).get("choice"))
+    }
+    assert told == {"InterestEvolution-v0--slateq_given.toml"}
