@@ -56,6 +56,15 @@ def test_attention_multiplies_what_a_cascade_makes_of_a_score(name: str) -> None
     assert row == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", CHOICE_MODELS)
+def test_the_lowest_number_there_is_clicks_no_empty_slot_and_goes_on_after_none_without_continuation(name: str) -> None:
+    parameters = ChoiceParameters(min_score=-2, score_scaling=0.3, continuation=0.0)
+    empty, lowest = torch.tensor([[True, False, False]]), torch.zeros(1, 3)
+    clicks = CHOICE_MODELS[name].clicks(LOGITS, torch.tensor([0.3]), empty, lowest, parameters)
+    both = name in ("position_based", "user_browsing")
+    assert clicks.tolist() == [[False, True, both]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=1, max_size=6), st.data())
 def test_no_click_is_likelier_than_its_slot_is_looked_at(scores: list[float], drawn: st.DataObject) -> None:

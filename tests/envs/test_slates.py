@@ -30,6 +30,14 @@ def test_the_optimal_slate_leaves_out_what_is_clicked_much_for_little() -> None:
     assert value.item() == pytest.approx(1.5)
 
 
+def test_what_is_excluded_is_not_shown_though_all_else_does_harm() -> None:
+    weights, values = torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([[5.0, -1.0, -3.0]])
+    excluded = torch.tensor([[True, False, False]])
+    slate, value = optimal_slate(weights, values, torch.ones(1), torch.zeros(1), 2, excluded_BM=excluded)
+    assert slate.tolist() == [[1, 2]]
+    assert value.item() == pytest.approx(-7 / 4)
+
+
 numbers = st.one_of(st.sampled_from([0.0, 1.0, -1.0]), st.floats(-10, 10, width=32))
 
 

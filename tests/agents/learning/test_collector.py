@@ -133,6 +133,7 @@ def test_with_discount_zero_the_target_is_the_reward_and_nothing_is_valued() -> 
         rows = collector.add(step)
     assert rows is not None
     assert torch.equal(rows["target"], 0.1 * torch.cat([step.reward for step in steps]))
+    assert not rows["value"].any()
 
 
 def test_rows_stand_in_the_order_of_steps_and_users() -> None:
