@@ -31,7 +31,7 @@ class BoredomSettings:
     time_limit: int = 100
     """Slates after which a session is truncated; nobody leaves before."""
     observe_state: bool = False
-    """Whether ``user`` ends with the current taste and the steps of boredom left, SARDINE's fully observed variant."""
+    """Whether ``user`` ends with the current taste and the steps of boredom left, as in SARDINE's ideal state."""
     slope: float = 100.0
     """Steepness of relevance in the match of item and user; 10 in SARDINE's uncertain presets."""
     offset: float = 0.65

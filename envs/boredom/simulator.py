@@ -64,11 +64,15 @@ class Boredom:
         Source: Deffayet et al. 2024, SARDINE, arXiv 2311.16586, with the parameters of the authors' package: its
         SlateTopK-Bored. `envs.boredom.settings.PRESETS` has the other environments of that package.
 
-        Deviations: the first slate, which the package shows at random before the session, is left out. Influence
+        Deviation: the first slate, which the package shows at random before the session, is left out. Influence
         moves the taste to the mean of the clicked vectors, as the paper says; the package takes the mean over their
         entries too, and so moves it to a constant vector. The catalogue is drawn by the same rule from
         ``catalog_seed``. All splits have the same users. A session is truncated, not terminated. What every
         environment of the package turns off is left out: less click on slates of one topic, and on bored users.
+        An item that is shown twice can be clicked twice there; here the second is an empty slot, so that no policy
+        gains by repeating. The package's ideal state is the current taste, the recent clicks and a counter of each
+        topic, which is 1 while nothing bores as when boredom begins; with ``observe_state`` the same stand in ``user``
+        beside the traces, and the counter is 0 while nothing bores, so that the two can be told apart.
 
     Observation:
         ``user`` (3 D + 2): decayed sums over the session, per slot and 0.95 a step, of the clicked vectors and of the

@@ -50,8 +50,11 @@ class InterestEvolution:
         give part of their time back, those of low quality cost more than they last. What is liked and what is good are
         independent, so the slates clicked most are not those that keep the user watching.
 
-        Source: Ie et al. 2019, arXiv 1905.12767, section 6, and RecSim, arXiv 1909.04847. Deviation: quality is
-        cut at 4.9 standard deviations from its mean. All splits have the same distribution of users.
+        Source: Ie et al. 2019, arXiv 1905.12767, section 6, and RecSim, arXiv 1909.04847, whose code is followed
+        where it says more than the papers. All splits have the same distribution of users.
+
+        Deviation: quality is cut at 4.9 standard deviations from its mean. A position that repeats is shown twice by
+        RecSim, each with its own chance; here it is an empty slot, so that no policy gains by repeating.
 
     Observation:
         ``user`` (20): interests, in [-1, 1]. ``candidates`` (M, 20): one-hot topics. ``response`` (K, 5) of every
@@ -67,12 +70,14 @@ class InterestEvolution:
 
     User model:
         Videos: topic t uniform, quality q ~ N(mean_t, 0.1) with means linspace(-3, 0, 14) and then linspace(0, 3, 6),
-        4 minutes long; M are drawn anew at every step. User: interests u ~ U[-1, 1]^20, budget b = 200 minutes.
+        4 minutes long; M are drawn anew at every step. 0.1 is the standard deviation: RecSim's code calls it a variance
+        and draws with it as the scale. User: interests u ~ U[-1, 1]^20, budget b = 200 minutes.
 
         1. Choice: multinomial proportional with scores u_t, no-click mass 1 and minimum -1: weights u_t + 1 against 2.
         2. Click: watch w = min(b, 4) minutes; b <- b - w + (0.9 / 3.4) w q. No click: b <- b - 0.5.
         3. The interest in a clicked topic moves by d = 0.3 (1 - |u_t|) (1 - u_t): up with probability (u_t + 1) / 2,
-           else down; clipped to [-1, 1].
+           else down; clipped to [-1, 1]. That is the formula of RecSim's code, where 1 - u_t is the way from the
+           interest to the video, whose feature is 1.
 
     Episode end:
         Terminated when the budget is used up; truncated after 1,000 slates (not reached with the defaults).

@@ -29,8 +29,11 @@ class InterestExploration:
         With these published defaults quality decides nearly everything: ranking by it earns almost what knowing the
         user does, so little exploration is needed.
 
-        Source: Ie et al. 2019, arXiv 1909.04847. Deviation: the paper's user never leaves and observes nothing of
-        the session; here time ends it, and ``user`` sums up the session so far. All splits have the same users.
+        Source: Ie et al. 2019, arXiv 1909.04847, and the code of RecSim. All splits have the same users.
+
+        Deviation: RecSim's user never leaves, and nothing is observed of them; here time ends the session, and
+        ``user`` sums it up. A position that repeats is shown twice by RecSim, each with its own chance; here it is an
+        empty slot, so that no policy gains by repeating.
 
     Observation:
         ``user`` (6): what was clicked, summed over the session and divided by the slates shown so far (topic 0,
@@ -48,6 +51,7 @@ class InterestExploration:
         Users: type 0 (30 %) or 1 (70 %); affinity to topic T is lognormal, of log mean
         ((0.1, 0.7), (0.7, 0.1))[type, T] and log deviation 0.1. Documents: topic 0 (20 %) or 1 (80 %); quality is
         lognormal, of log mean (0.8, 0.2)[topic] and log deviation 0.1; M are drawn anew at every step.
+        Log means and log deviations are mean and standard deviation of the logarithm.
 
         Choice: multinomial logit of affinity + quality, with logit 5 for no click. Nothing evolves.
 

@@ -31,8 +31,14 @@ class LongTermSatisfaction:
         With these published defaults the sensitivity is so small that satisfaction hardly moves: always showing the
         most clickbait is optimal, and the phenomenon the environment is named after is absent.
 
-        Source: Ie et al. 2019, arXiv 1909.04847. Deviation: the paper's user observes nothing of the session; here
-        ``user`` sums it up. All splits have the same distribution of users.
+        Source: Ie et al. 2019, arXiv 1909.04847, and the code of RecSim. All splits have the same distribution of
+        users.
+
+        Deviation: nothing is observed of RecSim's user; here ``user`` sums up the session. RecSim cuts the engagement
+        that is observed, not the one that is its reward, at 100; here both are the same number, uncut, since the
+        second column of every response is the reward, which learners learn from. What ``user`` follows is its
+        logarithm. A position that repeats is shown twice by RecSim; here it is an empty slot, so that no policy gains
+        by repeating (which of the slots repeats changes nothing: the first one alone is consumed).
 
     Observation:
         ``user`` (4): decayed mean of the ``clickbait`` consumed (0.8 a step), decayed means of log engagement / 5,
@@ -52,6 +58,8 @@ class LongTermSatisfaction:
         1. The user always consumes the first slot.
         2. Satisfaction SAT = sigmoid(0.01 NPE). Engagement = exp(N((5 x + 4 (1 - x)) SAT, x + (1 - x))).
         3. NPE <- 0.7 NPE - 2 (x - 0.5) + N(0, 0.05).
+
+        The second number of N is a standard deviation.
 
     Episode end:
         Terminated after 60 slates, the user's time budget; truncated at ``time_limit``.

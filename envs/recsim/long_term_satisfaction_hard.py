@@ -31,6 +31,8 @@ class LongTermSatisfactionHard(LongTermSatisfaction):
         2. Satisfaction SAT = sigmoid(0.6 NPE). Engagement = exp(N((5 x + 3 (1 - x)) SAT, x + (1 - x))).
         3. NPE <- 0.8 NPE - 2 (x - 0.5) + N(0, 0.05). NPE_0 = (U[0, 1] - 0.5) / (1 - 0.8).
 
+        The second number of N is a standard deviation.
+
     Arguments:
         The fields of `LongTermSatisfactionHardSettings`.
 

@@ -250,6 +250,19 @@ def test_the_observation_sums_up_the_session_and_hides_taste_and_boredom() -> No
         assert simulator.spec.shapes["user"] == (len(expected) + len(hidden),)
 
 
+def test_the_observed_state_counts_boredom_down_from_one_and_is_zero_without() -> None:
+    simulator = plain(5, observe_state=True)
+    state, _ = show(simulator, begin(simulator, [0.6, 0.8, 0.0]), [0, 1, 2, 3, 12])
+    told = [simulator.observe(state)["user"][0, -6:].tolist()]
+    for _ in range(6):
+        state, _ = show(simulator, state, [0, 8, 9, 10, 11])
+        told.append(simulator.observe(state)["user"][0, -6:].tolist())
+    tastes, counters = [[*row[:3]] for row in told], [row[3:] for row in told]
+    assert torch.tensor(counters)[:, 0].tolist() == pytest.approx([0, 1, 0.8, 0.6, 0.4, 0.2, 0])
+    assert not torch.tensor(counters)[:, 1:].any()
+    assert [any(taste) for taste in tastes] == [True, False, False, False, False, False, True]
+
+
 def test_the_whole_catalogue_is_offered_without_a_copy_for_each_user(kernel: Callable[[str], Any]) -> None:
     simulator, generator = kernel(PATH), torch.Generator().manual_seed(0)
     state = simulator.start(simulator.sample_users(64, "train", generator), simulator.start_noise(64, generator))

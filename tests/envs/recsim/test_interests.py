@@ -93,12 +93,20 @@ def test_a_click_is_watched_and_quality_gives_time_back(evolution: InterestEvolu
     torch.testing.assert_close(outcome.response, expected)
 
 
-@pytest.mark.parametrize(("direction", "moved"), [(0.74, 0.5 + 0.075), (0.76, 0.5 - 0.075)])
-def test_the_interest_in_the_clicked_topic_alone_moves(
-    evolution: InterestEvolution, direction: float, moved: float
+@pytest.mark.parametrize(
+    ("interest", "direction", "moved"),
+    [
+        # 0.3 (1 - |u|) (1 - u), up with probability (u + 1) / 2.
+        (0.5, 0.74, 0.5 + 0.075),
+        (0.5, 0.76, 0.5 - 0.075),
+        (-0.5, 0.24, -0.5 + 0.225),
+        (-0.5, 0.26, -0.5 - 0.225),
+    ],
+)
+def test_the_interest_in_the_clicked_topic_alone_moves_by_the_formula_of_recsims_code(
+    evolution: InterestEvolution, interest: float, direction: float, moved: float
 ) -> None:
-    # 0.3 (1 - 0.5) (1 - 0.5) = 0.075, up with probability 0.75.
-    state = one_user({19: 0.5, 0: -0.5}, 10.0, TOPICS)
+    state = one_user({19: interest, 0: -0.5}, 10.0, TOPICS)
     after, _ = evolution.step(state, SLATE, noise(0.0, direction))
     expected = state["interests"].clone()
     expected[0, 19] = moved

@@ -70,6 +70,13 @@ def test_engagement_and_exposure_are_the_documented_equations(simulator: LongTer
     assert not outcome.left.item()
 
 
+def test_engagement_is_rewarded_and_told_uncut(simulator: LongTermSatisfaction) -> None:
+    drawn = simulator.step_noise(1, torch.Generator().manual_seed(0)) | {"engagement": torch.tensor([5.0])}
+    _, outcome = simulator.step(one_user(0.0, [0.5] * 10), torch.tensor([[0]]), drawn)
+    assert outcome.reward.item() == pytest.approx(math.exp(4.5 / 2 + 5), rel=1e-5)
+    assert outcome.response[0, 0, 1] == outcome.reward[0] > 100
+
+
 def test_users_start_with_the_published_exposure_and_leave_after_sixty_slates(
     simulator: LongTermSatisfaction,
 ) -> None:
