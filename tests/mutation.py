@@ -66,7 +66,10 @@ COVERED: dict[str, tuple[str, ...]] = {
         *("-k", "test_choice or test_click_models or refused"),
     ),
     "envs/click_models.py": ("tests/envs/test_click_models.py",),
-    "experiments/statistics.py": ("tests/experiments/test_statistics.py",),
+    "experiments/statistics.py": (
+        "tests/experiments/test_statistics.py",
+        "tests/experiments/benchmark/test_standings.py",
+    ),
     "agents/slateq.py": (AGENTS + "test_slateq_step.py", SEEDS, CONTRACT, "-k", "slateq and not clicks"),
     "agents/slateq_clicks.py": (AGENTS + "networks/test_click_sets.py", SEEDS, CONTRACT, "-k", "click"),
     "agents/qlearning.py": (AGENTS + "test_qlearning_step.py", SEEDS, CONTRACT, "-k", "qlearning"),

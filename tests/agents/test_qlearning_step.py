@@ -135,6 +135,11 @@ def test_the_best_kinds_are_shown_and_ties_keep_their_order() -> None:
     assert agent.act(observe(1, [0, 1, 0, 1]), explore=False).tolist() == [[0, 2]]
 
 
+def test_after_the_warm_up_slates_are_the_tables() -> None:
+    agent = make_agent()
+    assert agent.act(observe(1, [0, 1, 0, 1], 50), explore=True).tolist() == [[1, 3]] * 50
+
+
 def test_popularity_is_part_of_an_item_where_it_is_observed() -> None:
     spec = dataclasses.replace(SPEC, shapes={**SPEC.shapes, "popularity": (4,)})
     agent = make_agent(spec)

@@ -27,6 +27,17 @@ def test_score_is_zero_at_random_and_one_at_the_ceiling() -> None:
     assert statistics.score(3.0, 2.0, 2.0) is None
 
 
+def test_a_percentile_interval_leaves_a_fortieth_at_each_end() -> None:
+    assert statistics.percentile_interval(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
+    assert statistics.percentile_interval(np.arange(11.0), level=0.6) == pytest.approx((2.0, 8.0))
+
+
+def test_there_are_as_many_resamples_as_asked_for() -> None:
+    sample, rng = mean_sample(np.arange(30.0)), np.random.default_rng(0)
+    for number in (1, 100, 250):
+        assert statistics.bootstrap_ratios({"x": sample}, np.arange(30), rng, number)["x"].shape == (number,)
+
+
 def test_mean_interval_agrees_with_scipy_percentile_bootstrap() -> None:
     values = np.random.default_rng(1).exponential(2.0, size=400)
     resampled = statistics.bootstrap_ratios(

@@ -58,6 +58,25 @@ def test_a_longer_rollout_is_refused() -> None:
         Rollout(3).load_state_dict(long.state_dict())
 
 
+def test_a_rollout_of_other_columns_is_refused_when_the_next_step_comes() -> None:
+    loaded = Rollout(3)
+    loaded.load_state_dict({"a": torch.zeros(1, 2, dtype=torch.int64), "b": torch.zeros(1, 2, 4)})
+    with pytest.raises(ValueError, match=r"rollout.b\" is torch.float32 \(2, 4\), expected torch.float32 \(2, 3\)"):
+        loaded.add(step(1))
+
+
+def test_columns_of_two_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"longer|shorter"):
+        Rollout(5).load_state_dict({"a": torch.zeros(1, 2), "b": torch.zeros(2, 2)})
+
+
+def test_a_rollout_of_one_step_holds_nothing_between_steps() -> None:
+    rollout = Rollout(1)
+    rollout.load_state_dict(Rollout(1).state_dict())
+    rollout.add(step(3))
+    assert rollout.full
+
+
 def test_minibatches_hand_out_every_row_once_and_keep_columns_together() -> None:
     columns = {"a": torch.arange(10), "b": torch.arange(10) * 2.0}
     batches = list(minibatches(columns, 4, Streams(0, torch.device("cpu"))))
