@@ -4,9 +4,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -14,10 +13,10 @@ from encoders.errors import Failure
 from experiments.benchmark.bench import Bench
 from experiments.benchmark.jobs import Job, Outcome, Tell
 from experiments.benchmark.kernels import Kernels
+from experiments.benchmark.worker_process import READY, work
 from experiments.stopping import stop_signal
 
 Ended = Callable[[Job, Sequence[Outcome]], None]
-READY = "ready"
 PATIENCE = 0.2
 """Seconds until it is seen that somebody asked to stop."""
 
@@ -125,7 +124,7 @@ class _Worker:
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(theirs,))
+        self.process: BaseProcess = context.Process(target=work, args=(theirs,))
         self.process.start()
         theirs.close()
         self.ready = self.dead = False
@@ -158,31 +157,3 @@ class _Worker:
         if not isinstance(message, str):
             self.job = None
         return message
-
-
-def _work(connection: Connection) -> None:
-    """Do what comes through the connection until it is closed."""
-    _stand_apart()
-    import torch
-
-    torch.set_num_threads(1)
-    bench = Bench(connection.send, Kernels())
-    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):
-        connection.send(READY)
-        while True:
-            connection.send(bench.do(connection.recv()))
-
-
-def _stand_apart() -> None:
-    """Leave Ctrl-C to the first process, and do not outlive it."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    first = multiprocessing.parent_process()
-    if first is not None:
-        threading.Thread(target=_end_with, args=(first.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
