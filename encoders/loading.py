@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Sequence
 
 from encoders import ENCODERS
-from encoders.errors import UsageError
+from encoders.errors import Failure, UsageError
 from encoders.files import at_home
 from encoders.protocol import Encoder, Fittable, check_encoder
 from encoders.registry import load_object, lookup, unknown_name
@@ -76,4 +76,10 @@ def _build_own(name: str, settings: EncoderSettings) -> Encoder:
         raise UsageError(
             f'encoder "{name}" cannot be built from an EncoderSettings ({error}); write def __init__(self, settings)'
         ) from error
-    return check_encoder(own(settings), name)
+    try:
+        built = own(settings)
+    except (UsageError, Failure):
+        raise
+    except Exception as error:
+        raise Failure(f'encoder "{name}" cannot be built: {type(error).__name__}: {error}') from error
+    return check_encoder(built, name)

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 from encoders.errors import UsageError
@@ -16,6 +17,23 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f'unknown {kind} "{name}"{hint} (known: {", ".join(names)})')
 
 
+def load_module(name: str) -> ModuleType:
+    """Import a module.
+
+    Raises:
+        UsageError: there is none, or a module cannot have that name.
+    """
+    if not all(name.split(".")) or not name.isprintable():
+        raise UsageError(f'"{name}" cannot be the name of a module; what is your own is named module:Name')
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and not name.startswith(error.name):
+            raise
+        cure = f'; name the module, not the file: "{name.removesuffix(".py")}"' if name.endswith(".py") else ""
+        raise UsageError(f'there is no module "{name}" to import{cure}') from error
+
+
 def load_object(kind: str, path: str) -> Any:
     """Import ``"module:attribute"``.
 
@@ -24,11 +42,9 @@ def load_object(kind: str, path: str) -> Any:
     """
     module_name, _, attribute = path.partition(":")
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and not module_name.startswith(error.name):
-            raise
-        raise UsageError(f'{kind} "{path}": there is no module "{module_name}" to import') from error
+        module = load_module(module_name)
+    except UsageError as error:
+        raise UsageError(f'{kind} "{path}": {error}') from error
     if not hasattr(module, attribute):
         raise UsageError(f'{kind} "{path}": module "{module_name}" has no "{attribute}"')
     return getattr(module, attribute)

@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from encoders.conversion import check_finite, convert
 from encoders.errors import UsageError
-from encoders.registry import load_object, unknown_name
+from encoders.registry import load_module, load_object, unknown_name
 from envs.adapters.rendering import RENDERING
 
 NAMESPACE = "slatelab"
@@ -55,7 +55,10 @@ def simulator_class(env_id: str) -> Any:
     """
     module, _, name = env_id.rpartition(":")
     if module:
-        load_object("environment", f"{module}:__name__")
+        try:
+            load_module(module)
+        except UsageError as error:
+            raise UsageError(f'environment "{env_id}": {error}') from error
     for candidate in (name, f"{NAMESPACE}/{name}"):
         if _is_ours(candidate):
             return load_object("environment", gym.registry[candidate].kwargs["simulator"])

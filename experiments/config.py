@@ -4,7 +4,7 @@ import dataclasses
 import importlib.resources
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from experiments.namesakes import hidden_by_us
 from experiments.settings import TABLES, RunSettings, TrainSettings
 
 Tables = Mapping[str, Mapping[str, Any]]
+AGENT = ("Settings", "METRICS", "NEEDS", "act", "update", "state_dict", "load_state_dict")
+"""What a class of agents has, see `agents.protocol.Agent`."""
+ENVIRONMENT = ("Settings", "METRICS", "POLICIES", "sample_users", "start", "step", "observe")
+"""What every simulator has, see `envs.simulator.Simulator`."""
 
 
 def resolve(*layers: Tables) -> RunSettings:
@@ -111,22 +115,31 @@ def simulator_class(env: str) -> Any:
     """Return the simulator class of an environment id."""
     import envs
 
-    return _importable("environment", env, lambda: envs.simulator_class(env))
+    return _class("environment", env, lambda: envs.simulator_class(env), ENVIRONMENT)
 
 
 def agent_class(agent: str) -> Any:
     """Return the class of an agent."""
     from agents import AGENTS
 
-    return _importable("agent", agent, lambda: lookup("agent", agent, AGENTS))
+    return _class("agent", agent, lambda: lookup("agent", agent, AGENTS), AGENT)
 
 
-def _importable(kind: str, name: str, find: typing.Callable[[], Any]) -> Any:
+def _class(kind: str, name: str, find: typing.Callable[[], Any], parts: Sequence[str]) -> Any:
+    """Return a class that has its parts, or say what is the matter with it."""
     try:
-        return find()
+        cls: Any = find()
     except ModuleNotFoundError as error:
         lacks = f'{kind} "{name}" needs the package "{error.name}", which is not installed'
         raise Failure(hidden_by_us(error.name) or lacks) from error
+    if not isinstance(cls, type):
+        raise UsageError(f'{kind} "{name}" is no class but of type {type(cls).__name__}; name the class')
+    lacking = [part for part in parts if not hasattr(cls, part)]
+    if lacking:
+        raise UsageError(f'{kind} "{name}" lacks {", ".join(lacking)}; slatelab check {name} says all that is missing')
+    if not dataclasses.is_dataclass(getattr(cls, "Settings", None)):
+        raise UsageError(f'{kind} "{name}": its Settings are no dataclass; docs/extending.md shows one')
+    return cls
 
 
 def choose_pair(*layers: Tables) -> tuple[str, str]:

@@ -1,14 +1,13 @@
 """Find what is to be checked, and tell whether it is an environment or an agent."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from agents import AGENTS
 from encoders.errors import Failure, UsageError
-from encoders.registry import unknown_name
+from encoders.registry import load_module, unknown_name
 from experiments.checking.verdicts import told
 from experiments.config import agent_class, simulator_class
 from experiments.names import canonical_env
@@ -42,7 +41,7 @@ def find(what: str | type[Any]) -> Found:
 
     module, _, attribute = what.rpartition(":")
     if module and module != "envs":
-        imported = attempt(f'the module "{module}" cannot be imported', lambda: _imported(module))
+        imported = attempt(f'the module "{module}" cannot be imported', lambda: load_module(module))
         if hasattr(imported, attribute):
             return _classified(getattr(imported, attribute), what)
     try:
@@ -77,16 +76,6 @@ def settings_class(found: Found) -> type[Any]:
             f"{found.name} has no Settings, a dataclass with a default for every field; docs/extending.md shows one"
         )
     return settings
-
-
-def _imported(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and not module.startswith(error.name):
-            raise
-        cure = f'; name the module, not the file: "{module.removesuffix(".py")}"' if module.endswith(".py") else ""
-        raise UsageError(f'there is no module "{module}" to import{cure}') from error
 
 
 def _classified(found: Any, name: str) -> Found:

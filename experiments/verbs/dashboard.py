@@ -13,6 +13,7 @@ from encoders.errors import Failure, UsageError
 from experiments.folder import find_runs
 
 HOST = "127.0.0.1"
+LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +23,14 @@ class DashboardFlags:
     runs: tyro.conf.Positional[tuple[Path, ...]] = (Path("runs"),)
     """Run folders, or folders of run folders."""
     port: int = 6006
-    """Port to serve on."""
+    """Port to serve on; 0 is any that is free."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve TensorBoard until Ctrl-C."""
     flags = tyro.cli(DashboardFlags, prog="slatelab dashboard", args=list(arguments))
+    if not 0 <= flags.port <= LAST_PORT:
+        raise UsageError(f"--port is {flags.port}; it has to be from 0 to {LAST_PORT}")
     boards = find_boards(flags.runs)
     with tempfile.TemporaryDirectory(prefix="slatelab-") as folder, contextlib.suppress(KeyboardInterrupt):
         link_boards(boards, Path(folder))

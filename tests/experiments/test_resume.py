@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import SMALL, Result
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_training import rows, summary
+from torch.utils.tensorboard import SummaryWriter
 
 from experiments.checkpoint import load_checkpoint
 from experiments.folder import RunFolder
@@ -72,10 +74,13 @@ def test_killed_run_goes_on_to_the_same_result(slatelab: Callable[..., Result], 
     (folder / "checkpoint" / ".state.safetensors.1-ab.part").write_bytes(b"half")
     with (folder / "metrics.csv").open("a") as file:
         file.write("15999,9.9\n16000,1.")
+    with SummaryWriter(str(folder / "tensorboard")) as board:
+        board.add_scalar("rollout/return", 9.9, 15999)
     result = slatelab("train", "--resume", folder)
     assert result.code == 0
     assert f"going on after {step_count * 16:,}" in result.err
     assert_equal(folder, unbroken)
+    assert points(folder) == points(unbroken)
     assert [path.name for path in (folder / "checkpoint").iterdir()] == ["state.safetensors"]
 
 
@@ -107,8 +112,20 @@ def test_run_killed_before_its_first_checkpoint_begins_anew(
 def test_run_killed_in_evaluation_is_evaluated(slatelab: Callable[..., Result], finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "run" / "summary.json").unlink()
+    before = points(tmp_path / "run")
     assert slatelab("train", "--resume", "run").code == 0
     assert_equal(tmp_path / "run", finished)
+    assert points(tmp_path / "run") == before
+
+
+def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return what TensorBoard shows of a run, but seconds: steps and values of each tag, no step twice."""
+    board = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0}).Reload()
+    found = {tag: [(event.step, event.value) for event in board.Scalars(tag)] for tag in board.Tags()["scalars"]}
+    assert any(tag.startswith("eval/") for tag in found)
+    for tag, events in found.items():
+        assert len({step for step, _ in events}) == len(events), tag
+    return {tag: events for tag, events in found.items() if not tag.startswith("time/")}
 
 
 def test_finished_run_says_so(slatelab: Callable[..., Result], finished: Path) -> None:

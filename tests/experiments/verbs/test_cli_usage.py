@@ -56,6 +56,18 @@ def assert_refused(result: Result, code: int, *words: str) -> None:
         (["train", "--resume", "none", "--out", "other"], ["leave --out out"]),
         (["evaluate", "none"], ["there is no run folder none"]),
         (["dashboard", "none"], ["there is no run folder none"]),
+        (["dashboard", "--port", "-1"], ["--port is -1; it has to be from 0 to 65535"]),
+        (["dashboard", "--port", "65536"], ["--port is 65536"]),
+        (["train", "--agent", "json:loads"], ['agent "json:loads" is no class but of type function']),
+        (["train", "--agent", "json:JSONDecoder"], ["lacks Settings, METRICS, NEEDS, act", "slatelab check"]),
+        (["train", "--agent", "::"], ['agent "::": "" cannot be the name of a module']),
+        (["train", "--agent", "my.py:Mine"], ['no module "my.py"', 'name the module, not the file: "my"']),
+        (["train", "--env", ".x:y"], ['environment ".x:y": ".x" cannot be the name of a module']),
+        (["train", "--env", "json:loads"], ['unknown environment "loads"']),
+        (["score", "a", "b", "--encoder", "a..b:c"], ['encoder "a..b:c": "a..b" cannot be the name of a module']),
+        (["score", "a", "b", "--encoder", ":"], ['encoder ":": "" cannot be the name of a module']),
+        (["benchmark", "--agents", ":"], ['agent ":": "" cannot be the name of a module']),
+        (["check", ".x:y"], ['".x" cannot be the name of a module']),
     ],
 )
 def test_mistake_gets_one_sentence_and_exit_code_2(
@@ -98,6 +110,19 @@ def test_value_that_an_agent_refuses_ends_with_2_and_its_sentence(slatelab: Slat
     assert result.code == 2
     assert "discount is 2.0; it has to lie in [0, 1]" in result.err
     assert not list(tmp_path.iterdir())
+
+
+def test_environment_that_is_no_simulator_is_wrong_usage(
+    slatelab: Slatelab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy, "Toy", dict)
+    refused = slatelab("train", "--env", "toy:Toy-v0", "--agent", "random")
+    assert_refused(refused, 2, 'environment "toy:Toy-v0" lacks Settings', "slatelab check toy:Toy-v0 says all")
+    assert not list(tmp_path.iterdir())
+
+
+def test_encoder_that_cannot_be_built_is_a_failure(slatelab: Slatelab) -> None:
+    assert_refused(slatelab("score", "a", "b", "--encoder", "json:loads"), 1, "cannot be built: TypeError: the JSON")
 
 
 def test_agent_that_needs_what_the_environment_lacks_is_refused(
