@@ -75,7 +75,7 @@ def test_killed_run_goes_on_to_the_same_result(slatelab: Callable[..., Result], 
     with (folder / "metrics.csv").open("a") as file:
         file.write("15999,9.9\n16000,1.")
     with SummaryWriter(str(folder / "tensorboard")) as board:
-        board.add_scalar("rollout/return", 9.9, 15999)
+        board.add_scalar("rollout/ep_rew_mean", 9.9, 15999)
     result = slatelab("train", "--resume", folder)
     assert result.code == 0
     assert f"going on after {step_count * 16:,}" in result.err
