@@ -71,6 +71,7 @@ def test_the_best_first_of_a_sort_turned_round_is_a_slate() -> None:
 
 def test_a_candidate_may_come_as_a_number_of_any_kind() -> None:
     env = SlotBySlot(SlateEnv(Toy(ToySettings(), "cpu")))
-    env.reset(seed=0)
+    observation, _ = env.reset(seed=0)
     env.step(np.array([2], dtype=">i8")[0])
-    env.step(_read_only(np.array(3)))
+    *_, told = env.step(_read_only(np.array(3)))
+    assert told["slate_ids"].tolist() == observation["candidate_ids"][[2, 3]].tolist()

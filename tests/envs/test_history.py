@@ -186,7 +186,8 @@ def test_a_step_does_not_wait_for_the_device(monkeypatch: pytest.MonkeyPatch) ->
     env.reset(seed=0)
     with never_waits(env.simulator.device):
         for slate_BK in slates(env, 4):
-            env.step(slate_BK)
+            observation, *_ = env.step(slate_BK)
+    assert torch.equal(observation["history"][:, 0, 0].long(), env.steps_B)
 
 
 class Watcher:

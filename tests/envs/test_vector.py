@@ -207,7 +207,9 @@ def test_no_step_waits_for_the_device(on: Callable[[str], Any], env_id: str) -> 
     shown = [slate_BK.to(simulator.device) for slate_BK in slates(env, 4)]
     with never_waits(simulator.device):
         for slate_BK in shown:
-            env.step(slate_BK)
+            observation, *_ = env.step(slate_BK)
+    assert env.steps_B.max() < 3  # sessions have begun anew
+    assert all(value.isfinite().all() for value in observation.values())
 
 
 @pytest.mark.usefixtures("lockstep")
@@ -252,7 +254,8 @@ def test_no_source_of_candidates_waits_for_the_device(device: str, candidate_sou
     shown = [slate_BK.to(simulator.device) for slate_BK in slates(env, 3)]
     with never_waits(simulator.device):
         for slate_BK in shown:
-            env.step(slate_BK)
+            observation, *_ = env.step(slate_BK)
+    assert (observation["candidate_ids"].sort(dim=1).values.diff(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize(

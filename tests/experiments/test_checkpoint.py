@@ -131,9 +131,11 @@ def test_entries_of_another_form_are_refused_in_every_part(folder: RunFolder, ch
         with contextlib.suppress(UsageError):
             restored(folder)
             passed.append(name)
-    # (A monitor of an earlier version has neither, and both are there anew.)
-    of_earlier = {"monitor.first", *(name for name in whole if name.startswith("monitor.sum.rollout/"))}
+    # (What an earlier version did not save is there anew.)
+    sums = (name for name in whole if name.startswith("monitor.sum.rollout/"))
+    of_earlier = {"env.candidate_generator", "monitor.first", *sums}
     assert set(passed) <= (of_earlier if change == "missing" else set())
+    assert ("env.candidate_generator" in passed) == (change == "missing")
 
 
 @pytest.mark.parametrize("name", ["agent.more", "env.more", "env.state.more", "monitor.more", "more.weight", "more"])

@@ -75,7 +75,10 @@ def test_a_session_is_played_in_three_lines(run: Run) -> None:
     env = gym.make("slatelab/Toy-v0")
     observation, _ = env.reset(seed=0)
     for _ in range(3):
-        observation, *_ = env.step(run.predict(observation)[0])
+        slate, _ = run.predict(observation)
+        offered = observation["candidate_ids"]
+        observation, *_, told = env.step(slate)
+        assert told["slate_ids"].tolist() == offered[slate].tolist()
 
 
 def test_the_evaluation_of_stable_baselines3_takes_a_run(run: Run) -> None:

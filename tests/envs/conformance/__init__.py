@@ -20,7 +20,7 @@ from conformance.sessions import Sessions
 from conformance.standards import Standards
 from conformance.trajectories import DEVICES
 from experiments.checking.environments import ENVIRONMENT_CHECKS
-from experiments.checking.verdicts import NotChecked
+from experiments.checking.verdicts import judge
 
 __all__ = ["EnvironmentConformance"]
 
@@ -38,10 +38,10 @@ class EnvironmentConformance(Standards, Observations, Repeatability, Sessions, O
     @pytest.mark.parametrize("check", ENVIRONMENT_CHECKS, ids=lambda check: check.__name__)
     def test_it_passes_the_check(self, simulator: Any, check: Callable[[Any], None]) -> None:
         """What `slatelab check` finds in an environment of anybody's."""
-        try:
-            check(simulator)
-        except NotChecked as reason:
-            pytest.skip(str(reason))
+        verdict = judge(check, simulator)
+        if verdict.open:
+            pytest.skip(verdict.open)
+        assert not verdict.fault
 
     @pytest.fixture
     def short(self, simulator: Any) -> Any:

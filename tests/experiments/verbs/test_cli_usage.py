@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -447,7 +448,10 @@ def test_a_wait_without_end_is_shown_as_a_long_one(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True, write=len, flush=lambda: None))
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_MOVES", 0.0)
-    progress.TrainingProgress(10**12).move(0)
+    shown = progress.TrainingProgress(10**12)
+    shown.move(0)
+    assert shown.shown is not None
+    assert shown.shown.tasks[0].fields["text"].endswith(f" · {timedelta(seconds=progress.FOREVER)} left")
 
 
 def test_score_prints_the_cosine_of_two_texts(slatelab: Slatelab, monkeypatch: pytest.MonkeyPatch) -> None:
