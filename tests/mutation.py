@@ -52,7 +52,10 @@ COVERED: dict[str, tuple[str, ...]] = {
         "-k",
         "slateq or averag or mean or step",
     ),
-    "agents/learning/step_window.py": (LEARNING + "test_n_step.py",),
+    "agents/learning/step_window.py": (
+        *(LEARNING + "test_n_step.py", AGENTS + "test_saved_forms.py"),
+        *("-k", "n_step or dqn-rainbow"),
+    ),
     "agents/learning/replay.py": (LEARNING + "test_replay.py", LEARNING + "test_dqn_replay.py"),
     "agents/learning/prioritised.py": (LEARNING + "test_prioritised.py", LEARNING + "test_dqn_replay.py"),
     "agents/learning/offers.py": (LEARNING + "test_offers.py",),
