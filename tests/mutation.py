@@ -5,8 +5,10 @@
 A module has more mutants than a machine has time: a sample is drawn, by a seed. The tests that cover the module are
 collected once; then, for each mutant, a child of that process gives one function its broken code and runs them until
 the first that fails. A line of ``--out`` holds each result; a mutant that is dead there is not tried again until its
-module changes, one that lives is, since tests may have been added. A mutant lives because it changes nothing that can
-be seen, or because a test is missing.
+module changes, one that lives is, since tests may have been added. A mutant lives because a test is missing, or
+because it changes nothing that can be seen: which of two ways with one outcome is gone (few users or many, one seed or
+several), the order of what min and max compare, what a discount of 0 meets, the strictness of a zip over what is of one
+length anyway. What has run while a module was imported is not broken afterwards.
 """
 
 import argparse
