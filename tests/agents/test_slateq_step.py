@@ -99,6 +99,13 @@ def test_the_choice_model_is_a_logit_over_the_slate_and_no_click(clicked: int | 
     assert float(learnt["train/choice_loss"]) == pytest.approx(expected, abs=1e-5)
 
 
+def test_losses_are_told_as_means_over_minibatches() -> None:
+    settings = SlateQSettings(rollout=2, minibatch=1, hidden=4, learning_rate=1e-9)
+    agent = SlateQ(SPEC, settings, device=torch.device("cpu"), seed=0, num_users=1, num_steps=100)
+    assert agent.update(step(0)) == {}
+    assert float(agent.update(step(None))["train/choice_loss"]) == pytest.approx(math.log(3), abs=1e-5)
+
+
 def test_the_slate_shown_is_the_best_of_all_slates() -> None:
     agent = make_agent()
     assert float(agent._value(observe(*NEXT))) == pytest.approx(best_value(NEXT), abs=1e-6)
