@@ -28,7 +28,8 @@ def test_a_user_explores_with_the_whole_slate_or_not_at_all() -> None:
 def test_zero_never_explores_and_one_always_does(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Streams, "uniform", lambda self, *size: torch.zeros(size))  # the lowest coin there is
-        assert torch.equal(explored(0.0), GREEDY)
+        last = GREEDY + 47
+        assert torch.equal(epsilon_greedy(last, 50, 0.0, Streams(0, torch.device("cpu"))), last)
     counts = explored(1.0).flatten().bincount(minlength=50)
     assert counts.min() > 150, "240 are expected of each"
     assert counts.max() < 330
