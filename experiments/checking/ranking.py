@@ -62,12 +62,13 @@ def slates_are_positions_without_repeats(subject: AgentSubject) -> None:
         }
     for sizes, spec in specs.items():
         agent, loop = subject.build(spec), subject.loop(spec)
-        for step in range(20):
-            explore = step % 2 == 0
-            who = f"with {sizes} act(explore={explore})"
-            check_slate(who, agent.act(loop.observation, explore), (USERS, spec.slate_size), spec.num_candidates)
-            if step % 2:
-                loop.step(agent)
+        exploring = "choose" if hasattr(agent, "choose") else "act(explore=True)"
+        for _ in range(10):
+            slates = {"act(explore=False)": agent.act(loop.observation, explore=False)}
+            slates[exploring] = choose(agent, loop.observation)[0]
+            for who, slate_BK in slates.items():
+                check_slate(f"with {sizes} {who}", slate_BK, (USERS, spec.slate_size), spec.num_candidates)
+            loop.step(agent)
 
 
 def a_row_gets_alone_what_it_gets_in_a_batch(subject: AgentSubject) -> None:
@@ -103,7 +104,7 @@ def it_needs_no_more_than_it_declares(subject: AgentSubject) -> None:
 def acting_without_exploration_leaves_no_trace(subject: AgentSubject) -> None:
     """Acting without exploration changes neither its state nor what it learns later."""
     _skip_by_chance(subject)
-    for steps in (0, 2, 4, 9):
+    for steps in (0, 3, 9):
         ours, theirs = subject.trained(steps), subject.trained(steps)
         before = copied(ours.state_dict())
         for seed in range(3):
@@ -165,10 +166,10 @@ def what_it_is_given_stays_as_it_was(subject: AgentSubject) -> None:
 
 
 def it_notes_a_row_for_each_user(subject: AgentSubject) -> None:
-    """If it has choose, that returns slates and notes: tensors by name, a row for each user."""
-    agent, observation = subject.trained(), subject.observe(USERS)
+    """If it has choose, that gives the slates of act with exploration, and notes: a row for each user."""
+    agent, twin, observation = subject.trained(6), subject.trained(6), subject.observe(USERS)
     try:
-        _, notes = choose(agent, observation)
+        slate_BK, notes = choose(agent, observation)
         named = dict(notes)
     except (TypeError, ValueError) as error:
         raise CheckFailed(f"choose has to return slates and a dict of notes ({error})") from error
@@ -178,6 +179,8 @@ def it_notes_a_row_for_each_user(subject: AgentSubject) -> None:
             raise CheckFailed(
                 f'choose notes "{name}" as {form}, expected a tensor with a row for each of {USERS} users'
             )
+    if difference({"slates": slate_BK}, {"slates": twin.act(observation, explore=True)}):
+        raise CheckFailed("choose gives other slates than act(observation, explore=True); let one call the other")
 
 
 def it_lives_in_an_environment(subject: AgentSubject) -> None:

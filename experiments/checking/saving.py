@@ -28,7 +28,7 @@ def its_state_is_named_tensors(subject: AgentSubject) -> None:
 
 def a_saved_agent_goes_on_to_the_bit(subject: AgentSubject) -> None:
     """One that is saved and loaded goes on to the bit, whenever it is saved."""
-    for steps in (0, 1, 2, 3, 4, 6, 11):
+    for steps in (0, 1, 3, 6, 11):
         ours, theirs = subject.trained(steps), subject.trained(9, seed=5)
         theirs.load_state_dict(_through_a_file(snapshot(ours)))
         _check_alike(subject, ours, theirs, f"saved after {steps} steps")
@@ -42,12 +42,10 @@ def an_agent_saved_between_acting_and_learning_goes_on_to_the_bit(subject: Agent
     theirs = subject.trained(5, seed=5)
     theirs.load_state_dict(_through_a_file(snapshot(ours)))
     transition, _ = make_transition(loop.spec, loop.observation, slate_BK, loop.generator, notes)
-    for agent in (ours, theirs):
-        agent.update(transition)
-        subject.loop(seed=2).steps(agent, 9)
-    entry = difference(ours.state_dict(), theirs.state_dict())
+    entry = difference(ours.update(transition), theirs.update(transition))
     if entry:
-        raise CheckFailed(f'saved between acting and learning, "{entry}" differs after 9 more steps; {CURE}')
+        raise CheckFailed(f'saved between acting and learning, "{entry}" differs; {CURE}, or notes of choose')
+    _check_alike(subject, ours, theirs, "saved between acting and learning")
 
 
 def a_loaded_state_replaces_all_that_was_learnt(subject: AgentSubject) -> None:

@@ -11,100 +11,23 @@ from agents import AGENTS
 from agents.protocol import Agent, choose
 from envs.choice import multinomial_logit, sample_choice
 from envs.interface import Observation, Spec, Tensors, Transition, take_candidates
-from envs.simulator import Simulator
 from envs.slates import random_slate
-from envs.vector import SlateVectorEnv
+from experiments.checking.sketches import Loop, make_observation, make_spec, make_transition
+from experiments.checking.small_settings import small_agent
+from experiments.checking.subjects import live, snapshot
 
-QUICK = {
-    "rollout": 4,
-    "minibatch": 32,
-    "hidden": 16,
-    "embedding": 4,
-    "warmup": 3,
-    "state_clusters": 1,
-    "item_clusters": 24,
-    "features": 4,
-    "topics": 3,
-    "neighbours": 3,
-    "n_steps": 4,
-    "batch_size": 32,
-    "n_epochs": 2,
-    "epochs": 2,
-    "net_arch": (16,),
-    "buffer_size": 400,
-    "gradient_steps": 2,
-    "target_update_interval": 64,
-}
-"""Small values for settings of these names, where an agent has them."""
-
-
-def make_spec(
-    *, candidates: int = 6, slate: int = 2, optional: bool = True, answers: int = 0, static: bool = False
-) -> Spec:
-    """Return a specification with or without the optional observations."""
-    shapes: dict[str, tuple[int, ...]] = {
-        "user": (5,),
-        "candidates": (candidates, 3),
-        "response": (slate, 2 + answers),
-        "slate_items": (slate, 3),
-    }
-    if optional:
-        shapes |= {"candidate_ids": (candidates,), "popularity": (candidates,)}
-    return Spec(
-        num_candidates=candidates,
-        slate_size=slate,
-        num_items=20,
-        shapes=shapes,
-        static_items=static,
-        response_columns=("click", "reward", *(f"answer{index}" for index in range(answers))),
-        neutral_response=(0.0, 0.0, *(3.0,) * answers),
-    )
-
-
-def make_observation(spec: Spec, batch: int, generator: torch.Generator) -> Observation:
-    """Draw an observation; features and popularity belong to the id."""
-    catalogue = torch.Generator().manual_seed(99)
-    features_ND = torch.randn((spec.num_items, spec.shapes["candidates"][-1]), generator=catalogue)
-    popularity_N = torch.randn(spec.num_items, generator=catalogue)
-    ids_BM = random_slate(batch, spec.num_items, spec.num_candidates, generator)
-    observation = {
-        "user": torch.randn((batch, *spec.shapes["user"]), generator=generator),
-        "candidates": features_ND[ids_BM],
-        "response": torch.zeros((batch, *spec.shapes["response"])),
-        "slate_items": torch.zeros((batch, *spec.shapes["slate_items"])),
-        "candidate_ids": ids_BM,
-        "popularity": popularity_N[ids_BM],
-    }
-    return {key: value for key, value in observation.items() if key in spec.shapes}
-
-
-def make_transition(
-    spec: Spec, observation: Observation, slate_BK: Tensor, generator: torch.Generator, notes: Tensors | None = None
-) -> tuple[Transition, Observation]:
-    """Draw an answer; return the step and what is observed after it (another session where one ended)."""
-    batch, slate_size = slate_BK.shape
-    chosen_B = torch.randint(slate_size + 1, (batch,), generator=generator)
-    click_BK = torch.nn.functional.one_hot(chosen_B, slate_size + 1)[:, :slate_size].float()
-    answers = spec.shapes["response"][-1] - 2
-    stars_BKA = click_BK.unsqueeze(2) * torch.randint(1, 6, (batch, slate_size, answers), generator=generator)
-    fate_B = torch.rand(batch, generator=generator)
-    following, final = make_observation(spec, batch, generator), make_observation(spec, batch, generator)
-    last_B = fate_B < 0.4
-    next_observation = {
-        key: torch.where(last_B.view(-1, *[1] * (value.dim() - 1)), final[key], value)
-        for key, value in following.items()
-    }
-    transition = Transition(
-        observation=observation,
-        slate=slate_BK,
-        response=torch.cat([click_BK.unsqueeze(2), click_BK.unsqueeze(2), stars_BKA], dim=2),
-        reward=click_BK.sum(dim=1),
-        discount=(fate_B >= 0.2).float(),
-        last=last_B,
-        next_observation=next_observation,
-        notes=notes or {},
-    )
-    return transition, following
+__all__ = [
+    "Garden",
+    "Loop",
+    "agent_class",
+    "build",
+    "live",
+    "make_observation",
+    "make_spec",
+    "make_transition",
+    "same",
+    "snapshot",
+]
 
 
 def agent_class(name: str) -> Any:
@@ -118,11 +41,9 @@ def build(
 ) -> Agent:
     """Build an agent of the table with quick settings."""
     cls = agent_class(name)
-    known = {field.name for field in dataclasses.fields(cls.Settings)}
-    quick = {key: value for key, value in QUICK.items() if key in known}
     agent: Agent = cls(
         spec,
-        cls.Settings(**(quick | settings)),
+        cls.Settings(**(small_agent(cls.Settings) | settings)),
         device=torch.device("cpu"),
         seed=seed,
         num_users=num_users,
@@ -131,57 +52,9 @@ def build(
     return agent
 
 
-def snapshot(agent: Agent) -> Tensors:
-    """Return a copy of an agent's state."""
-    return {name: value.clone() for name, value in agent.state_dict().items()}
-
-
 def same(ours: Tensors, theirs: Tensors) -> bool:
     """Return whether two sets of named tensors are equal to the bit."""
     return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
-
-
-class Loop:
-    """Let an agent learn from made-up users, whose answers depend on a seed alone."""
-
-    def __init__(self, spec: Spec, batch: int = 16, seed: int = 7) -> None:
-        self.spec = spec
-        self.generator = torch.Generator().manual_seed(seed)
-        self.observation = make_observation(spec, batch, self.generator)
-
-    def step(self, agent: Agent) -> Tensors:
-        """Take one step."""
-        slate_BK, notes = choose(agent, self.observation)
-        transition, self.observation = make_transition(self.spec, self.observation, slate_BK, self.generator, notes)
-        return agent.update(transition)
-
-    def steps(self, agent: Agent, number: int) -> Agent:
-        """Take several steps."""
-        for _ in range(number):
-            self.step(agent)
-        return agent
-
-
-def train(agent: Agent, simulator: Simulator, *, num_users: int, num_steps: int, twin: Agent | None = None) -> None:
-    """Let an agent learn from a simulator, and a twin from the same steps, as the trainer does."""
-    env = SlateVectorEnv(simulator, num_users, as_tensors=True, split="train")
-    observation, _ = env.reset(seed=3)
-    for _ in range(num_steps):
-        slate_BK, notes = choose(agent, observation)
-        following, reward_B, left_B, truncated_B, step_info = env.step(slate_BK)
-        transition = Transition(
-            observation=observation,
-            slate=slate_BK,
-            response=step_info["response"],
-            reward=reward_B,
-            discount=(~left_B).float(),
-            last=left_B | truncated_B,
-            next_observation=step_info.get("final_obs", following),
-        )
-        agent.update(dataclasses.replace(transition, notes=notes))
-        if twin is not None:
-            twin.update(transition)
-        observation = following
 
 
 class Garden:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from sketches import build, snapshot, train
+from sketches import build, live, snapshot
 from test_many_seeds import joined, joined_transition
 from toy import Toy, ToySettings
 
@@ -59,7 +59,7 @@ def test_without_a_history_the_user_is_passed_on() -> None:
 def test_every_agent_learns_through_every_tracker(name: str, tracker: str) -> None:
     agent = make(name, tracker)
     before = snapshot(agent)
-    train(agent, world(), num_users=16, num_steps=12)
+    live(agent, world(), num_users=16, num_steps=12)
     after = agent.state_dict()
     learnt = [key for key in after if "tracker" in key and key.startswith("network.")]
     assert bool(learnt) == (tracker != "totals")
@@ -71,7 +71,7 @@ def test_every_agent_learns_through_every_tracker(name: str, tracker: str) -> No
 @pytest.mark.parametrize("name", CASES)
 def test_what_happened_changes_what_slates_are_worth(name: str) -> None:
     agent = make(name, "gru")
-    train(agent, world(), num_users=16, num_steps=30)
+    live(agent, world(), num_users=16, num_steps=30)
     env = SlateVectorEnv(world(), 64, as_tensors=True, split="train")
     observation, _ = env.reset(seed=5)
     generator = torch.Generator().manual_seed(0)
