@@ -41,8 +41,8 @@ class CandidateSettings(Protocol):
 class Offer(Protocol):
     """What is on offer to whom, and what of it can be clicked; it keeps entries of its own in the state."""
 
-    def fresh(self, number: int) -> State:
-        """Return its entries of sessions that begin."""
+    def fresh(self, number: int, known_BH: Tensor | None = None) -> State:
+        """Return its entries of sessions that begin; what users know already, if anything, is never on offer."""
 
     def closed(self, state: State, items_BK: Tensor | None) -> Tensor:
         """Mark items that cannot be clicked, (B, K) bool; of the whole catalogue (B, N) for None."""
@@ -106,13 +106,18 @@ class CandidateSource:
         """Return the candidates as `inner_products` wants them: None for the whole catalogue."""
         return None if self.whole else candidates_BM
 
-    def fresh(self, number: int) -> State:
-        """Return ``seen`` (number, N) and ``unseen`` (number,), the number of unseen items: nothing was shown."""
+    def fresh(self, number: int, known_BH: Tensor | None = None) -> State:
+        """Return ``seen`` (number, N) and ``unseen`` (number,), the number of unseen items: nothing was shown.
+
+        What users know already counts as seen, and is in ``known`` (number, H).
+        """
         device = self._all_N.device
-        return {
-            "seen": torch.zeros(number, self.num_items, dtype=torch.bool, device=device),
-            "unseen": torch.full((number,), self.num_items, device=device),
-        }
+        seen_BN = torch.zeros(number, self.num_items, dtype=torch.bool, device=device)
+        unseen_B = torch.full((number,), self.num_items, device=device)
+        if known_BH is None:
+            return {"seen": seen_BN, "unseen": unseen_B}
+        unseen_B = unseen_B - num_distinct(known_BH)
+        return {"seen": seen_BN.scatter(1, known_BH, True), "unseen": unseen_B, "known": known_BH}
 
     def closed(self, state: State, items_BK: Tensor | None) -> Tensor:
         """Mark items that were seen before, (B, K) bool; (B, N) for None."""
@@ -134,6 +139,7 @@ class CandidateSource:
             state["seen"].scatter(1, items_BK, True),
             state["unseen"] - (~empty_BK).sum(dim=1),
             self.least_unseen,
+            state.get("known"),
         )
         return {"seen": seen_BN, "unseen": unseen_B}
 
@@ -197,13 +203,16 @@ def _drawn_before(draws_BJ: Tensor) -> Tensor:
     return torch.zeros_like(same_BJ).scatter(1, order_BJ, same_BJ)
 
 
-def forget_when_exhausted(seen_BN: Tensor, unseen_B: Tensor, num_candidates: int) -> tuple[Tensor, Tensor]:
+def forget_when_exhausted(
+    seen_BN: Tensor, unseen_B: Tensor, num_candidates: int, known_BH: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Clear the memory of every user with fewer than M unseen items left, so that a candidate set always exists.
 
     Args:
         seen_BN: (B, N) bool.
         unseen_B: (B,) int64, how many are unseen; kept as a count because summing (B, N) costs more than the rest.
         num_candidates: M.
+        known_BH: int64, items that stay seen, if there are such.
 
     Returns:
         both arguments, with the exhausted users' rows started over.
@@ -211,20 +220,14 @@ def forget_when_exhausted(seen_BN: Tensor, unseen_B: Tensor, num_candidates: int
     exhausted_B = unseen_B < num_candidates
     # As bytes: a bool operation that is broadcast over rows is not vectorised, and this is B x N of them.
     kept_B1 = (~exhausted_B).view(torch.uint8).unsqueeze(1)
-    return (seen_BN.view(torch.uint8) * kept_B1).view(torch.bool), unseen_B.masked_fill(exhausted_B, seen_BN.shape[1])
+    kept_BN = (seen_BN.view(torch.uint8) * kept_B1).view(torch.bool)
+    if known_BH is None:
+        return kept_BN, unseen_B.masked_fill(exhausted_B, seen_BN.shape[1])
+    anew_B = seen_BN.shape[1] - num_distinct(known_BH)
+    return kept_BN.scatter_(1, known_BH, True), torch.where(exhausted_B, anew_B, unseen_B)
 
 
-def inner_products(users_BF: Tensor, items_NF: Tensor, ids_BK: Tensor | None) -> Tensor:
-    """Return the inner products of every user with items of the catalogue.
-
-    Args:
-        users_BF: (B, F).
-        items_NF: (N, F).
-        ids_BK: (B, K) int64, each user's own items; None for the whole catalogue, which needs no (B, N, F) copy.
-
-    Returns:
-        (B, K), or (B, N).
-    """
-    if ids_BK is None:
-        return users_BF @ items_NF.T
-    return torch.einsum("bf,bkf->bk", users_BF, embedding(ids_BK, items_NF))
+def num_distinct(ids_BH: Tensor) -> Tensor:
+    """Return how many different items each row has, (B,) int64."""
+    sorted_BH = ids_BH.sort(dim=1).values
+    return 1 + (sorted_BH[:, 1:] != sorted_BH[:, :-1]).sum(dim=1)

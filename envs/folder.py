@@ -79,16 +79,17 @@ def _load_csv(folder: Path, names: list[str], fields: Fields) -> DataSet:
             f"{listed(names)}); bring one of them"
         )
     holds = {name: _what_it_holds(header, fields) for name, header in headers.items()}
-    rated = [name for name in headers if {"user", "item", "rating"} <= holds[name]]
+    used = [name for name in headers if {"user", "item"} <= holds[name]]
+    # A file without ratings says who used what, which is something too (implicit feedback).
+    rated = [name for name in used if "rating" in holds[name]] or used
     described = [name for name in headers if {"item", "title"} <= holds[name] and "user" not in holds[name]]
-    for what, found in (("users, items and ratings", rated), ("items and titles", described)):
+    for what, found in (("users and items (and ratings)", rated), ("items and titles", described)):
         if len(found) != 1:
             there = "; ".join(f"{name}: {', '.join(header)}" for name, header in headers.items())
             number = "no csv file" if not found else f"more than one csv file ({', '.join(found)})"
             raise UsageError(
                 f"{number} in {folder} has columns of {what} (there is {there}); name them with user_field, "
-                "item_field, rating_field and title_field (--env.user-field …), and leave one such file there. "
-                "Feedback without ratings (implicit feedback) is not read yet"
+                "item_field, rating_field and title_field (--env.user-field …), and leave one such file there"
             )
     return assemble(folder.name, read_csv(folder / rated[0]), read_csv(folder / described[0]), fields)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from encoders.errors import UsageError
-from envs.text_settings import TextDomainSettings
+from envs.candidates import SourceName
+from envs.text.settings import TextDomainSettings
 
 UserVector = Literal["history", "text"]
 
@@ -21,16 +22,17 @@ class MoviesSettings(TextDomainSettings):
     history_size: int = 10
     """Liked films in the history a profile starts from."""
     perturbation: float = 0.3
-    """How far a drawn user's factors lie from their rater's, in standard deviations of the train raters'."""
-    cosine_weight: float = 3.0
-    """Click logit for one unit of cosine between profile and film."""
-    popularity_weight: float = 1.0
+    """How far a drawn user's factors lie from their rater's, in standard deviations of the train raters', and their
+    interest, in its own length."""
+    interest_weight: float = 6.0
+    """Click logit for one unit of cosine between the user's hidden interest and the film's direction."""
+    popularity_weight: float = 0.5
     """Click logit for one standard deviation of log rating count."""
-    affinity_weight: float = 0.2
+    affinity_weight: float = 0.0
     """Click logit for one standard deviation of the user's fitted preference."""
     satiation_weight: float = 2.0
     """Click logit lost at full satiation with a film's genres."""
-    no_click_logit: float = 2.0
+    no_click_logit: float = 3.0
     satisfaction_slope: float = 2.0
     """Slope of satisfaction in the fitted preference."""
     satisfaction_satiation: float = 0.3
@@ -43,10 +45,10 @@ class MoviesSettings(TextDomainSettings):
     """Share of the mood that stays after a step."""
     mood_effect: float = 3.5
     """How strongly the mood stretches patience; 0 gives a fixed horizon."""
-    patience: float = 16.0
-    """Slates a user in neutral mood looks at."""
-    profile_drift: float = 0.05
-    """Share of a clicked film's vector in the new profile."""
+    patience: float = 20.0
+    """Slates a user in neutral mood looks at, in the median."""
+    interest_drift: float = 0.05
+    """Share of a clicked film's direction in the new interest."""
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded."""
@@ -55,15 +57,17 @@ class MoviesSettings(TextDomainSettings):
         super().__post_init__()
         if self.history_size < 1:
             raise UsageError(f"history_size is {self.history_size}; make it 1 or more")
-        self.check_shares("satiation_decay", "mood_decay", "profile_drift")
+        self.check_shares("satiation_decay", "mood_decay", "interest_drift")
         self.check_not_negative("patience", "perturbation")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoviesMyopicSettings(MoviesSettings):
-    """Settings of `slatelab/MoviesMyopic-v0`: a fixed horizon, no satiation, no drift."""
+    """Settings of `slatelab/MoviesMyopic-v0`: a fixed horizon, no satiation, no drift, a view that stays as it is."""
 
+    candidate_source: SourceName = "random"
+    follows_session: bool = False
     satiation_weight: float = 0.0
     satisfaction_satiation: float = 0.0
     mood_effect: float = 0.0
-    profile_drift: float = 0.0
+    interest_drift: float = 0.0

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from encoders.errors import UsageError
-from envs.catalog import DataSet, with_min_ratings
+from envs.catalog import DataSet
 from envs.folder import load_folder
 from envs.movies import Movies
 from envs.movies_settings import MoviesSettings
 from envs.simulator import Anchor
 from envs.tables.fields import Fields
 from envs.tables.sequences import AUTO
-from envs.text_settings import absolute
+from envs.text.settings import absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +70,11 @@ class Ratings(Movies):
 
         Ratings may be on any scale, since preferences are standardised over the catalogue, and those on an uneven one
         (play counts, seconds) count by their ranks; the stars that a user tells are 1 to 5 all the same. Without a
-        genre column nobody is ever satiated. Feedback that is all alike (implicit feedback, where every line is a 1)
-        tells no preference apart from another and is refused.
+        genre column nobody is ever satiated. Feedback that is all alike, or has no ratings (implicit feedback), makes a
+        world of engagement alone: users differ in what they are drawn to, their affinities are all 0, so satisfaction
+        follows from variety alone, and everybody tells 3 stars. A small folder gets fewer directions of interest (one
+        for twenty raters and items, at least 2, at most 32); where everybody rated everything, nobody is drawn to
+        anything, and that is refused.
 
     Observation:
         As `Movies`.
@@ -120,7 +123,7 @@ class Ratings(Movies):
         """Read the folder.
 
         Raises:
-            UsageError: no folder is given, its files are missing or malformed, or all ratings are alike.
+            UsageError: no folder is given, or its files are missing or malformed.
         """
         settings = self.settings
         if not settings.data:
@@ -128,12 +131,4 @@ class Ratings(Movies):
                 "slatelab/Ratings-v0 needs your data: give --env.data FOLDER, in Python data=FOLDER, a folder with "
                 "RecBole's atomic files NAME.inter and NAME.item, MovieLens' own files, or two csv files"
             )
-        dataset = load_folder(settings.data, settings.fields())
-        stars = with_min_ratings(dataset, settings.min_ratings).ratings.stars
-        if stars.min() == stars.max():
-            raise UsageError(
-                f"every rating in {settings.data} is {stars.min():g}, which tells no preference apart from another "
-                "(implicit feedback is not read yet); bring a column of numbers that differ, such as stars, or how "
-                "often or how long, and name it with rating_field (--env.rating-field) if it is not called rating"
-            )
-        return dataset
+        return load_folder(settings.data, settings.fields())

@@ -5,6 +5,7 @@ import itertools
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from envs.interface import FEW_USERS, repeats
 
@@ -33,3 +34,19 @@ def blanked(values_BK: Tensor, empty_BK: Tensor | None, blank: Tensor, out: Tens
     if empty_BK is not None:
         return torch.where(empty_BK, blank, values_BK, out=out)
     return values_BK if out is None else out.copy_(values_BK)
+
+
+def inner_products(users_BF: Tensor, items_NF: Tensor, ids_BK: Tensor | None) -> Tensor:
+    """Return the inner products of every user with items of the catalogue.
+
+    Args:
+        users_BF: (B, F).
+        items_NF: (N, F).
+        ids_BK: (B, K) int64, each user's own items; None for the whole catalogue, which needs no (B, N, F) copy.
+
+    Returns:
+        (B, K), or (B, N).
+    """
+    if ids_BK is None:
+        return users_BF @ items_NF.T
+    return torch.einsum("bf,bkf->bk", users_BF, embedding(ids_BK, items_NF))

@@ -34,13 +34,15 @@ class Traces:
     """
 
     names: tuple[str, ...]
+    followed: frozenset[str]
+    """The events they follow."""
 
     def __init__(self, traces: Sequence[Trace], device: torch.device) -> None:
         self.names = tuple(trace.name for trace in traces)
         if len(set(self.names)) < len(self.names):
             raise UsageError(f"two traces have one name; give each its own (there are {', '.join(self.names)})")
         self._followed = tuple(trace.of or trace.name for trace in traces)
-        self._events = frozenset(self._followed)
+        self.followed = frozenset(self._followed)
         # Made once: to make them in a step waits for a GPU.
         self._keep_T = torch.tensor([trace.keep for trace in traces], device=device)
         self._gain_T = torch.tensor([trace.gain for trace in traces], device=device)
@@ -59,6 +61,6 @@ class Traces:
         Raises:
             UsageError: other events than those.
         """
-        if events.keys() != self._events:
-            raise UsageError(f"the traces follow {sorted(self._events)}, but a step brought {sorted(events)}")
+        if events.keys() != self.followed:
+            raise UsageError(f"the traces follow {sorted(self.followed)}, but a step brought {sorted(events)}")
         return self._keep_T * traces_BT + self._gain_T * torch.stack([events[name] for name in self._followed], dim=1)

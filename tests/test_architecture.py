@@ -43,6 +43,9 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 
 
 GRAPH = {name: imports(path.read_text(), SOURCES) - {name} for name, path in SOURCES.items()}
+PACKAGES = {name for name, path in SOURCES.items() if path.name == "__init__.py"}
+MODULES = {name: others - PACKAGES for name, others in GRAPH.items() if name not in PACKAGES}
+"""The graph without packages: a package and what it names are one, and a lazy export is no import."""
 
 
 def room(module: str) -> str:
@@ -70,10 +73,7 @@ def test_imports_point_down_only() -> None:
 
 
 def test_no_modules_import_in_a_circle() -> None:
-    # A package and what it names are one: a lazy export is no circle.
-    packages = {name for name, path in SOURCES.items() if path.name == "__init__.py"}
-    graph = {name: others - packages for name, others in GRAPH.items() if name not in packages}
-    assert circle(graph) == []
+    assert circle(MODULES) == []
 
 
 def test_no_rooms_import_in_a_circle() -> None:
@@ -90,6 +90,25 @@ def test_agents_import_only_the_pure_modules_of_envs() -> None:
         if module.startswith("agents."):
             below = {other for other in others if not other.startswith("agents") and other != "envs"}
             assert below <= PURE, f"{module} imports {sorted(below - PURE)}"
+
+
+def reached(module: str, graph: Mapping[str, set[str]]) -> set[str]:
+    """Return all that a module imports, and what that imports in turn."""
+    found, waiting = set(), {module}
+    while waiting:
+        found |= waiting
+        waiting = {other for name in waiting for other in graph[name]} - found
+    return found
+
+
+def test_no_encoder_and_no_view_reaches_a_world() -> None:
+    worlds = [name for name in GRAPH if name.startswith("envs.") and name.endswith(".world")]
+    assert len(worlds) == 5
+    for world in worlds:
+        assert not {other for other in GRAPH[world] if other.startswith("encoders")}, f"{world} imports encoders"
+        readers = {"encoders.loading", "encoders.bert", "envs.text.features", "envs.text.view", "envs.text.domain"}
+        assert not reached(world, MODULES) & readers
+    assert "envs.text.features" in reached("envs.shop.simulator", MODULES)
 
 
 def test_no_folder_holds_more_than_30_modules() -> None:

@@ -11,14 +11,17 @@ from envs.catalog import Catalog
 from envs.feed.topics_hobbies import HOBBIES
 from envs.feed.topics_world import WORLD
 from envs.feed.words import FIRST_NAMES, NOURISHING, PLAIN, STIRRING, TEMPERS
+from envs.simulator import Split
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 TOPICS = HOBBIES + WORLD
+SUBJECTS = tuple(dict.fromkeys(subject for topic in TOPICS for subject in topic.subjects))
+"""(J,) what posts are about, no two the same."""
 CREATORS_A_TOPIC = 10
 POSTS_A_CREATOR = 15
-PERSONAS = {"train": 600, "validation": 200, "test": 200}
+PERSONAS: dict[Split, int] = {"train": 600, "validation": 200, "test": 200}
 """Personas of each split."""
 CATALOGUE_SEED = 20_260_301
 BENTS = ((0.75, 0.2, 0.05), (0.35, 0.4, 0.25), (0.05, 0.3, 0.65))
@@ -35,6 +38,8 @@ class FeedCatalog:
     """Titles, texts, and the topics as genres (one-hot, T)."""
     topics: IntArray
     """(N,) in [0, T)."""
+    subjects: IntArray
+    """(N,) in [0, J): what of its topic a post is about."""
     creators: IntArray
     """(N,) in [0, C)."""
     creator_names: tuple[str, ...]
@@ -72,9 +77,10 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> FeedCatalog:
 
     headlines = [_headlines(topic.subjects, rng) for topic in TOPICS]
     titles, texts = [], []
-    strengths = np.zeros(len(creators_N))
+    strengths, subjects_N = np.zeros(len(creators_N)), np.zeros(len(creators_N), dtype=np.int64)
     for post, (creator, topic, tone) in enumerate(zip(creators_N, topics_N, tones_N, strict=True)):
-        strengths[post], headline = headlines[topic][tone].pop()
+        strengths[post], subject, headline = headlines[topic][tone].pop()
+        subjects_N[post] = SUBJECTS.index(subject)
         words = TOPICS[topic]
         second = rng.choice((words.grievances, words.scenes, words.lessons)[tone])
         titles.append(f"{names[creator]}: {headline}")
@@ -94,6 +100,7 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> FeedCatalog:
     return FeedCatalog(
         catalog=catalog,
         topics=topics_N,
+        subjects=subjects_N,
         creators=creators_N,
         creator_names=names,
         outrage=outrage_N.astype(np.float32),
@@ -116,12 +123,12 @@ def _of(name: str) -> str:
     return f"{name}'" if name.endswith("s") else f"{name}'s"
 
 
-def _headlines(subjects: Sequence[str], rng: np.random.Generator) -> tuple[list[tuple[float, str]], ...]:
-    """Return the headlines of one topic with their strengths, shuffled, for each of the three tones."""
+def _headlines(subjects: Sequence[str], rng: np.random.Generator) -> tuple[list[tuple[float, str, str]], ...]:
+    """Return strength, subject and headline of one topic, shuffled, for each of the three tones."""
     decks = []
     for templates in (STIRRING, tuple((0.0, plain) for plain in PLAIN), NOURISHING):
         deck = [
-            (strength, template.format(s=subject, S=subject[0].upper() + subject[1:]))
+            (strength, subject, template.format(s=subject, S=subject[0].upper() + subject[1:]))
             for (strength, template), subject in product(templates, subjects)
         ]
         decks.append([deck[position] for position in rng.permutation(len(deck))])

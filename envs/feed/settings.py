@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from encoders.errors import UsageError
-from envs.text_settings import TextDomainSettings
+from envs.candidates import SourceName
+from envs.text.settings import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +16,8 @@ class FeedSettings(TextDomainSettings):
     """Standard deviation of a drawn user's log tastes and log temper around their persona's."""
     taste_weight: float = 9.0
     """Engagement logit for the square root of the share of taste that the post's topic has."""
-    cosine_weight: float = 2.0
-    """Engagement logit for one unit of cosine between profile and post."""
+    fancy_weight: float = 2.0
+    """Engagement logit for one unit of cosine between what the user fancies and the subject."""
     popularity_weight: float = 1.0
     """Engagement logit for one standard deviation of reach."""
     outrage_weight: float = 1.0
@@ -25,7 +26,7 @@ class FeedSettings(TextDomainSettings):
     """Engagement logit lost at full satiation with the post's topic."""
     weariness_weight: float = 3.0
     """Engagement logit lost at full weariness of the post's creator."""
-    no_click_logit: float = 7.25
+    no_click_logit: float = 6.0
     """Logit of engaging with nothing."""
     nourishment_effect: float = 1.4
     """Feeling, before its bounds, after a post that does as much good as can be."""
@@ -45,8 +46,6 @@ class FeedSettings(TextDomainSettings):
     """Share of satiation and weariness that stays after a day away."""
     echo: float = 0.04
     """Share of taste that goes over to the topic of the post engaged with."""
-    profile_drift: float = 0.05
-    """Share of the vector of the post engaged with in the new profile."""
     min_energy: float = 3.0
     """Slates of the shortest visit."""
     max_energy: float = 9.0
@@ -65,7 +64,7 @@ class FeedSettings(TextDomainSettings):
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded."""
         super().__post_init__()
-        shares = ("wellbeing_decay", "habit_decay", "overnight", "echo", "profile_drift", "hook", "comeback")
+        shares = ("wellbeing_decay", "habit_decay", "overnight", "echo", "hook", "comeback")
         self.check_shares(*shares)
         self.check_not_negative("perturbation", "told_noise", "absence")
         if not 0 < self.min_energy <= self.max_energy < float("inf"):
@@ -79,11 +78,12 @@ class FeedSettings(TextDomainSettings):
 class FeedMyopicSettings(FeedSettings):
     """Settings of `slatelab/FeedMyopic-v0`: one visit of a fixed length, in which nothing lasts."""
 
+    candidate_source: SourceName = "random"
+    follows_session: bool = False
     satiation_weight: float = 0.0
     weariness_weight: float = 0.0
     staleness_effect: float = 0.0
     echo: float = 0.0
-    profile_drift: float = 0.0
     min_energy: float = 20.0
     max_energy: float = 20.0
     hook: float = 0.0

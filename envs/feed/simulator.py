@@ -3,24 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize, one_hot, pad
-
-from envs.candidates import inner_products
-from envs.features import TextFeatures
 from envs.feed.catalog import generate_catalog, generate_personas
 from envs.feed.policies import hand_rule, near_oracle
-from envs.feed.population import CREATOR_CODE, FeedUsers, Posts
 from envs.feed.settings import FeedMyopicSettings, FeedSettings
-from envs.fingerprints import fingerprint
-from envs.interface import Metric, Policy, Tensors
-from envs.simulator import Anchor, Split, State
-from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
-from envs.traces import Trace
+from envs.feed.view import FeedView
+from envs.feed.world import FeedWorld
+from envs.interface import Metric, Policy
+from envs.simulator import Anchor, resolve_device
+from envs.text.domain import OFFER_METRICS, TextDomain, myopic_oracle, read_texts
 
 
-class Feed(TextDomain):
+class Feed(TextDomain[FeedWorld]):
     """A social feed: what stirs people up is engaged with most, and drives them away.
 
     Description:
@@ -85,15 +78,7 @@ class Feed(TextDomain):
     """
 
     Settings: ClassVar[type[FeedSettings]] = FeedSettings
-    METRICS: ClassVar[tuple[Metric, ...]] = (
-        Metric("wellbeing", "[-1, 1]", "higher", "decayed mean of how slates made the user feel; it brings them back"),
-        Metric("outrage", "[0, 1]", "lower", "how much the post engaged with stirs up; 0 without one"),
-        Metric("nourishment", "[0, 1]", "higher", "how much good the post engaged with does; 0 without one"),
-        Metric("narrowness", "0 to 1", "lower", "sum of the squared shares of the user's taste: 1 is a single topic"),
-        Metric("visits", "visits", "higher", "visits that ended"),
-        *OFFER_METRICS,
-        Metric("retrieval/taste", "share", "higher", "mean taste of the user for the candidates' topics"),
-    )
+    METRICS: ClassVar[tuple[Metric, ...]] = (*FeedWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
         Anchor("random", 10.19, 9.84, 10.51),
         Anchor("cosine", 11.65, 11.34, 11.96),
@@ -107,171 +92,14 @@ class Feed(TextDomain):
         "hand_rule": hand_rule,
         "near_oracle": near_oracle,
     }
-    TRACES: ClassVar[tuple[Trace, ...]] = (
-        Trace("slates", 1.0, 0.02),
-        Trace("engagements", 0.8, 0.2, of="clicks"),
-        Trace("recent_answers", 0.8, 0.2, of="answers"),
-        Trace("answers", 0.95, 0.05),
-    )
 
     settings: FeedSettings
 
     def __init__(self, settings: FeedSettings, device: str = "auto") -> None:
-        feed = generate_catalog()
-        super().__init__(settings, device, feed.catalog)
-        texts = TextFeatures(feed.catalog.texts, settings.encoder, settings.num_features, self.device)
-        personas = generate_personas()
-        self.posts, self.users = Posts(feed, texts.items), FeedUsers(personas, texts, self.device)
-        self.fingerprint = fingerprint(feed.catalog.fingerprint, personas.texts, texts.fingerprint)
-        self.set_items(self.posts.vectors, self.posts.features, self.posts.popularity)
-
-    def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
-        """Draw users around the personas of a split."""
-        return self.users.draw(number, split, generator, self.settings.perturbation)
-
-    def begin_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the length of the first visit."""
-        return {"energy": torch.rand(number, generator=generator, device=self.device)}
-
-    def begin(self, users: Tensors, noise: Tensors) -> State:
-        """Begin the first visit with no satiation, no weariness and neutral well-being."""
-        width, zeros = self.posts.features.shape[1], torch.zeros(len(users["taste"]), 1, device=self.device)
-        return {
-            "own_taste": users["taste"],
-            "satiation": torch.zeros_like(users["taste"]),
-            "weariness": zeros.repeat(1, self.posts.num_creators),
-            "wellbeing": zeros[:, 0],
-            "energy": self._energy(noise["energy"]),
-            "recent": zeros.repeat(1, width),
-            "valued": zeros.repeat(1, width),
-            "visit": zeros.repeat(1, 4),
-        }
-
-    def _energy(self, uniform_B: Tensor) -> Tensor:
-        settings = self.settings
-        return settings.min_energy + (settings.max_energy - settings.min_energy) * uniform_B
-
-    def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
-        """Return the engagement logit of items, (B, K); of the whole catalogue (B, N) for None."""
-        settings = self.settings
-        fame_N = settings.popularity_weight * self.posts.popularity
-        stir_N = settings.outrage_weight * self.posts.outrage
-        return (
-            settings.taste_weight * self.posts.of_topic(state["taste"].sqrt(), items_BK)
-            + settings.cosine_weight * inner_products(state["profile"], self.posts.vectors, items_BK)
-            + (fame_N if items_BK is None else fame_N[items_BK])
-            + state["temper"].unsqueeze(1) * (stir_N if items_BK is None else stir_N[items_BK])
-            - settings.satiation_weight * self.posts.of_topic(state["satiation"], items_BK)
-            - settings.weariness_weight * self.posts.of_creator(state["weariness"], items_BK)
-        )
-
-    def feeling(self, state: State, items_BK: Tensor) -> Tensor:
-        """Return how posts make the user feel if they engage with them, (B, K) in [-1, 1]."""
-        settings = self.settings
-        effect_N = settings.nourishment_effect * self.posts.nourishment - settings.outrage_effect * self.posts.outrage
-        stale_BT = (state["taste"] - state["own_taste"]).clamp(min=0)
-        return torch.tanh(effect_N[items_BK] - settings.staleness_effect * self.posts.of_topic(stale_BT, items_BK))
-
-    def comeback_chance(self, wellbeing: Tensor) -> Tensor:
-        """Return the chance to come back after a visit, in the shape of the well-being."""
-        settings = self.settings
-        return settings.comeback * torch.sigmoid(settings.comeback_slope * (wellbeing - settings.comeback_threshold))
-
-    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the error of the answer, and whether, when and for how long users come back."""
-        device = self.device
-        return {
-            "answer": torch.randn(number, generator=generator, device=device),
-            "comeback": torch.rand(number, generator=generator, device=device),
-            "absence": torch.rand(number, generator=generator, device=device),
-            "energy": torch.rand(number, generator=generator, device=device),
-        }
-
-    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
-        """Let users feel, and go on, come back later or leave."""
-        settings, click_B, item_B = self.settings, chosen.click, chosen.item.squeeze(1)
-        felt_B = self.feeling(state, chosen.item)[:, 0]
-        felt_B = click_B * felt_B + (1 - click_B) * settings.no_click_feeling
-        worth_B = (3 + 2 * felt_B + settings.told_noise * noise["answer"]).round().clamp(1, 5)
-        wellbeing_B = settings.wellbeing_decay * state["wellbeing"] + (1 - settings.wellbeing_decay) * felt_B
-        outrage_B = click_B * self.posts.outrage[item_B]
-        energy_B = state["energy"] - (1 - settings.hook * outrage_B)
-        ended_B = energy_B <= 0
-        chance_B = self.comeback_chance(wellbeing_B)
-        days_B = ended_B * self._days_away(chance_B, noise["absence"])
-        verdict_B = click_B * ((worth_B - 3) / 2)
-        moved = {
-            **self._habits(state, item_B, click_B, days_B),
-            **self._vectors(state, item_B, click_B, verdict_B),
-            "visit": self._calendar(state["visit"], days_B),
-            "wellbeing": wellbeing_B,
-            "energy": torch.where(ended_B, self._energy(noise["energy"]), energy_B),
-        }
-        return Reaction(
-            moved=moved,
-            answers={"worth": worth_B},
-            events={"answers": verdict_B},
-            left=ended_B & (noise["comeback"] >= chance_B),
-            metrics={
-                "outrage": outrage_B,
-                "nourishment": click_B * self.posts.nourishment[item_B],
-                "visits": ended_B.float(),
-            },
-        )
-
-    def _days_away(self, chance_B: Tensor, uniform_B: Tensor) -> Tensor:
-        """Return whole days until the next visit, 1 or more, (B,): the longer, the less sure it is."""
-        exponential_B = -torch.log1p(-uniform_B)
-        return 1 + (self.settings.absence * (1 - chance_B) * exponential_B).floor()
-
-    def _habits(self, state: State, item_B: Tensor, click_B: Tensor, days_B: Tensor) -> Tensors:
-        """Move taste, satiation with topics and weariness of creators; days away let the last two fade."""
-        settings = self.settings
-        click_B1, keep = click_B.unsqueeze(1), settings.habit_decay
-        topic_BT = click_B1 * one_hot(self.posts.topics[item_B], self.posts.num_topics)
-        creator_BC = click_B1 * one_hot(self.posts.creators[item_B], self.posts.num_creators)
-        rest_B1 = (settings.overnight**days_B).unsqueeze(1)
-        return {
-            "taste": (1 - settings.echo * click_B1) * state["taste"] + settings.echo * topic_BT,
-            "satiation": rest_B1 * (keep * state["satiation"] + (1 - keep) * topic_BT),
-            "weariness": rest_B1 * (keep * state["weariness"] + (1 - keep) * creator_BC),
-        }
-
-    def _vectors(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor) -> Tensors:
-        """Move the profile and the vectors of the session."""
-        drift, click_B1 = self.settings.profile_drift, click_B.unsqueeze(1)
-        features_BF = click_B1 * self.posts.features[item_B]
-        profile_BD = (1 - drift * click_B1) * state["profile"] + drift * click_B1 * self.posts.vectors[item_B]
-        return {
-            "profile": normalize(profile_BD, dim=1),
-            "recent": 0.9 * state["recent"] + 0.1 * features_BF,
-            "valued": 0.95 * state["valued"] + 0.05 * verdict_B.unsqueeze(1) * features_BF,
-        }
-
-    def _calendar(self, visit_B4: Tensor, days_B: Tensor) -> Tensor:
-        """Move slates in this visit, visits before it, days of the last absence and the day."""
-        slates_B, visits_B, absence_B, day_B = visit_B4.unbind(dim=1)
-        away_B = days_B > 0
-        slates_B, absence_B = torch.where(away_B, 0.0, slates_B + 1), torch.where(away_B, days_B, absence_B)
-        return torch.stack([slates_B, visits_B + away_B, absence_B, day_B + days_B], dim=1)
-
-    def measure(self, state: State) -> Tensors:
-        """Return well-being, how narrow tastes are, and the taste for what is on offer."""
-        return {
-            "wellbeing": state["wellbeing"],
-            "narrowness": state["taste"].square().sum(dim=1),
-            "retrieval/taste": self.posts.of_topic(state["taste"], self.source.rows(state["candidates"])).mean(dim=1),
-        }
-
-    def user_features(self, state: State) -> Tensor:
-        """Return profile, traces and calendar, (B, 3 (D + 16) + 8); tastes and well-being stay hidden."""
-        padded_BF = pad(state["profile"], (0, CREATOR_CODE))
-        numbers_B8 = torch.cat([state["progress"], 0.1 * torch.log1p(state["visit"])], dim=1)
-        return torch.cat([padded_BF, state["recent"], state["valued"], numbers_B8], dim=1)
-
-    def neutral_answers(self) -> Mapping[str, float]:
-        """Return the columns of a response beside click and reward; an answer of 3 says nothing."""
-        return {"worth": 3.0}
+        feed, personas = generate_catalog(), generate_personas()
+        world = FeedWorld(feed, personas, settings, resolve_device(device))
+        reading = read_texts(settings, feed.catalog, personas.texts, world)
+        super().__init__(settings, world, FeedView(reading, world.posts, settings), feed.catalog)
 
 
 class FeedMyopic(Feed):

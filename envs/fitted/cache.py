@@ -22,10 +22,10 @@ from envs.catalog import DataSet
 from envs.fingerprints import fingerprint
 from envs.fitted.preferences import PREDICTORS, SPLITS, Preferences, PreferenceSettings, fit_preferences
 
-CODE_VERSION = 1  # raise it when the same settings no longer give the same preferences
+CODE_VERSION = 2  # raise it when the same settings no longer give the same preferences
 
 _logger = logging.getLogger("slatelab.envs")
-_ARRAYS = ("item_factors", "item_biases", "rater_factors", "rater_biases", "liked")
+_ARRAYS = ("item_factors", "item_biases", "rater_factors", "rater_biases", "liked", "directions", "interests")
 
 
 def load_or_fit(dataset: DataSet, settings: PreferenceSettings, cache_dir: Path | None = None) -> Preferences:
@@ -99,6 +99,7 @@ def _pack(preferences: Preferences) -> bytes:
     """Return the preferences as safetensors, with a checksum."""
     arrays = {name: getattr(preferences, name) for name in _ARRAYS}
     arrays["global_mean"] = np.array([preferences.global_mean])
+    arrays["explicit"] = np.array([preferences.explicit])
     arrays["errors"] = np.array([[preferences.errors[part][name] for name in PREDICTORS] for part in SPLITS])
     arrays.update({f"split.{part}": preferences.split[part] for part in SPLITS})
     arrays["checksum"] = _checksum(arrays)
@@ -113,6 +114,7 @@ def _unpack(content: bytes) -> Preferences:
     return Preferences(
         **{name: arrays[name] for name in _ARRAYS},
         global_mean=float(arrays["global_mean"][0]),
+        explicit=bool(arrays["explicit"][0]),
         split={part: arrays[f"split.{part}"] for part in SPLITS},
         errors={
             part: {name: float(error) for name, error in zip(PREDICTORS, row, strict=True)}

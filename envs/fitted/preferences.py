@@ -1,4 +1,4 @@
-"""What raters truly like, fitted on their ratings: the hidden preferences of simulated users."""
+"""What raters are drawn to and what they truly like, fitted on their ratings: the hidden tastes of simulated users."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from encoders.errors import UsageError
 from envs.catalog import DataSet, FloatArray, IntArray, Ratings
+from envs.fitted.engagement import engagement_vectors, interests, num_directions, watched
 from envs.fitted.factorization import DoubleArray, RatingMatrix, Ridges, Side, item_side, predict, rater_side
 
 SPLITS = ("train", "validation", "test")
@@ -76,7 +77,14 @@ class Preferences:
     liked: IntArray
     """Items each rater liked, newest first, int64 (U, L), -1 where there are no more; see `liked_items`."""
     errors: dict[str, dict[str, float]]
-    """Root mean squared error in stars on hidden ratings: `errors[split][predictor]`, over `PREDICTORS`."""
+    """Root mean squared error in stars on hidden ratings: `errors[split][predictor]`, over `PREDICTORS`; NaN without
+    preferences."""
+    directions: FloatArray
+    """Where items stand by who used them, whatever they thought of them, unit rows, float32 (N, W)."""
+    interests: FloatArray
+    """Where raters are drawn to among them, unit rows, float32 (U, W)."""
+    explicit: bool
+    """Whether ratings differ; if not (implicit feedback), all factors and biases are 0."""
 
 
 def split_raters(num_users: int, seed: int) -> dict[str, IntArray]:
@@ -106,12 +114,18 @@ def fit_preferences(dataset: DataSet, settings: PreferenceSettings) -> Preferenc
     of_train = np.isin(ratings.users, split["train"])
     if not of_train.any():
         raise UsageError(f"the train raters of {dataset.name} rated nothing; bring more ratings")
-    hidden = hide_ratings(ratings, settings.hidden_share, settings.seed)
-    errors = _measure_errors(dataset, settings, split, hidden)
+    explicit = bool(ratings.stars.min() < ratings.stars.max())
+    errors = {name: dict.fromkeys(PREDICTORS, float("nan")) for name in SPLITS}
+    if explicit:
+        errors = _measure_errors(dataset, settings, split, hide_ratings(ratings, settings.hidden_share, settings.seed))
     mean, scale = _scale(ratings.stars[of_train])
+    scale *= explicit  # What is all alike leaves nothing but rounding.
     raters, items = _fit_sides(dataset, settings, settings.factors, of_train, np.ones_like(of_train))
+    watched_UN = watched(ratings, len(dataset.catalog))
+    width = num_directions(len(split["train"]), len(dataset.catalog))
+    directions_NW = engagement_vectors(watched_UN[split["train"]], width)
     return Preferences(
-        item_factors=items.factors.astype(np.float32),
+        item_factors=(explicit * items.factors).astype(np.float32),
         item_biases=(scale * items.biases).astype(np.float32),
         rater_factors=(scale * raters.factors).astype(np.float32),
         rater_biases=(scale * raters.biases).astype(np.float32),
@@ -119,6 +133,9 @@ def fit_preferences(dataset: DataSet, settings: PreferenceSettings) -> Preferenc
         split=split,
         liked=liked_items(dataset, settings.liked_limit),
         errors=errors,
+        directions=directions_NW,
+        interests=interests(directions_NW, watched_UN),
+        explicit=explicit,
     )
 
 

@@ -21,6 +21,7 @@ from envs.news.words import (
     THIN,
     Event,
 )
+from envs.simulator import Split
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -29,7 +30,7 @@ WEEK = 168
 """Hours of the generated week."""
 ARTICLES_A_SECTION = 150
 ARTICLES_AN_EVENT = 45
-PERSONAS = {"train": 600, "validation": 200, "test": 200}
+PERSONAS: dict[Split, int] = {"train": 600, "validation": 200, "test": 200}
 """Personas of each split."""
 CATALOGUE_SEED = 20_260_201
 TOLD_TASTES = (1.2, 1.0, 0.8)
@@ -38,6 +39,12 @@ TASTE_SPREAD = 0.4
 """Standard deviation of a persona's taste for a section."""
 NEIGHBOUR_SHARE = 0.3
 """Articles that stand in a second section as well."""
+SUBJECTS = tuple(
+    dict.fromkeys(
+        [*(subject for section in SECTIONS for subject in section.subjects), *(event.name for event in EVENTS)]
+    )
+)
+"""(J,) what articles are about, no two the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +59,8 @@ class NewsCatalog:
     """(N,) hour of publication, rising, in [0, 168)."""
     events: IntArray
     """(N,) index into `EVENTS`; -1 for articles of no event."""
+    subjects: IntArray
+    """(N,) in [0, J): what an article is about; every event is a subject of its own."""
     clickbait: FloatArray
     """(N,) in [0, 1]: how much more the headline promises than the article holds; the headline betrays it."""
     depth: FloatArray
@@ -95,11 +104,12 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> NewsCatalog:
     beside_N = rng.random(articles) < NEIGHBOUR_SHARE
     headlines = _Headlines(rng)
     titles, texts, strengths = [], [], np.zeros(articles)
+    subjects_N = np.zeros(articles, dtype=np.int64)
     genres_NT = np.zeros((articles, len(SECTIONS)), dtype=np.float32)
     for row in range(articles):
         section, event = SECTIONS[sections_N[row]], events_N[row]
         happening = EVENTS[event] if event >= 0 else None
-        strengths[row], title = headlines.unused(
+        strengths[row], subjects_N[row], title = headlines.unused(
             sections_N[row], happening, hours_N[row], int(baits_N[row]) + int(baits_N[row] or teases_N[row])
         )
         names = [section.name, section.neighbour] if beside_N[row] else [section.name]
@@ -121,6 +131,7 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> NewsCatalog:
         outlets=outlets_N,
         hours=hours_N.astype(np.float32),
         events=events_N,
+        subjects=subjects_N,
         clickbait=strengths.astype(np.float32),
         depth=_standardised(depth_N),
         popularity=_standardised(reach_N),
@@ -160,29 +171,29 @@ class _Headlines:
         self._rng = rng
         self._written: set[str] = set()
 
-    def unused(self, section: int, event: Event | None, hour: float, tone: int) -> tuple[float, str]:
-        """Return the clickbait strength and the headline; ``tone`` is 0 sober, 1 teasing, 2 clickbait."""
+    def unused(self, section: int, event: Event | None, hour: float, tone: int) -> tuple[float, int, str]:
+        """Return clickbait strength, subject and headline; ``tone`` is 0 sober, 1 teasing, 2 clickbait."""
         while True:
-            strength, headline = self._draw(SECTIONS[section].subjects, section, event, hour, tone)
+            strength, subject, headline = self._draw(SECTIONS[section].subjects, section, event, hour, tone)
             if headline not in self._written:
                 self._written.add(headline)
-                return strength, headline
+                return strength, SUBJECTS.index(subject), headline
 
     def _draw(
         self, subjects: tuple[str, ...], section: int, event: Event | None, hour: float, tone: int
-    ) -> tuple[float, str]:
+    ) -> tuple[float, str, str]:
         rng, place = self._rng, _pick(self._rng, PLACES)
         subject = _pick(rng, subjects) if event is None else event.name
         if tone > 0:
             templates = LURES if tone == 2 else TEASERS
             strength, template = templates[rng.integers(len(templates))]
-            return strength, template.format(p=place, s=subject)
+            return strength, subject, template.format(p=place, s=subject)
         if event is None:
             words = SECTIONS[section]
             template = f"{_pick(rng, words.actors)} {_pick(rng, words.actions)}"
-            return 0.0, template.format(p=place, s=subject)
+            return 0.0, subject, template.format(p=place, s=subject)
         template = _pick(rng, BEFORE if hour < event.hour else AFTER)
-        return 0.0, template.format(p=place, e=subject, E=subject[0].upper() + subject[1:])
+        return 0.0, subject, template.format(p=place, e=subject, E=subject[0].upper() + subject[1:])
 
 
 def generate_personas(seed: int = CATALOGUE_SEED + 1) -> Personas:

@@ -55,15 +55,15 @@ class NewsOffer:
             noise = first_B1 + noise % (end_B1 - first_B1)
         return self.source.offer(state["profile"], self.closed(state, None), noise)
 
-    def fresh(self, number: int) -> State:
-        """Return ``seen`` and ``shown`` of sessions that begin; ``clock`` comes with the users."""
+    def fresh(self, number: int, known_BH: Tensor | None = None) -> State:
+        """Return ``seen`` and ``shown`` of sessions that begin; ``clock`` comes with the users, and no history does."""
         return {
             "seen": self.source.fresh(number)["seen"],
             "shown": torch.zeros(number, dtype=torch.int64, device=self._all_N.device),
         }
 
     def remember(self, state: State, items_BK: Tensor, empty_BK: Tensor) -> State:
-        """Return ``seen``, ``shown`` and ``clock`` after a slate; the clock moves on.
+        """Return ``seen``, ``shown`` and ``clock`` after a slate, and the hour of that slate; the clock moves on.
 
         An article that was not on offer stays unseen: it may be yet to come. Who has fewer unseen published articles
         than M is offered all of them again.
@@ -74,4 +74,7 @@ class NewsOffer:
         unseen_B = torch.searchsorted(self._hours_N, clock_B, right=True) - shown_B
         least = self.source.least_unseen
         seen_BN, _ = forget_when_exhausted(state["seen"].scatter(1, items_BK, seen_BK), unseen_B, least)
-        return {"seen": seen_BN, "shown": shown_B.masked_fill(unseen_B < least, 0), "clock": clock_B}
+        return {"seen": seen_BN, "shown": shown_B.masked_fill(unseen_B < least, 0)} | {
+            "clock": clock_B,
+            "slate_clock": state["clock"],
+        }

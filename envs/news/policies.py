@@ -1,56 +1,31 @@
 """Reference policies of `slatelab/News-v0`, beside the myopic oracle: near-oracle, hand rule."""
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
-from envs.candidates import CandidateSource, inner_products
-from envs.news.items import NewsItems
-from envs.news.settings import NewsSettings
+from envs.news.world import NewsWorld
 from envs.simulator import State
 from envs.slates import optimal_slate, top_k
-
-
-class NewsInside(Protocol):
-    """What these policies may look into: the offer, the articles and what readers feel about them."""
-
-    settings: NewsSettings
-    source: CandidateSource
-    items: NewsItems
-
-    def offered(self, state: State) -> Tensor:
-        """Return the true click logits of the candidates, (B, M)."""
-
-    def satisfaction(self, state: State, items_BK: Tensor) -> Tensor:
-        """Return the satisfaction with articles once they are read, (B, K)."""
-
-    def trust_change(self, trust: Tensor, satisfaction: Tensor) -> Tensor:
-        """Return what an article read adds to trust, in the common shape of the arguments."""
-
-    def reward(self, state: State, items_BK: Tensor | None) -> Tensor | float:
-        """Return what a click on articles pays, (B, K) or (B, N), or one number for all."""
-
-    def open_alone(self, scores_BM: Tensor, state: State) -> Tensor:
-        """Return scores of the candidates, -inf where one cannot be clicked."""
-
+from envs.tensors import inner_products
+from envs.text.domain import TextDomain
 
 TRUST_PRICE = 3.0
 """Clicks that a unit of trust is worth to the near-oracle for each slate left; flat from 2 to 4 on validation users."""
 
 
-def near_oracle(simulator: NewsInside, state: State) -> Tensor:
+def near_oracle(simulator: TextDomain[NewsWorld], state: State) -> Tensor:
     """Show the slate of the highest expected clicks plus a price for the trust it leaves.
 
     Equation:
         max over A of sum_i P(i | A) (1 + c L dT_i), by Dinkelbach; dT_i is the change of trust when i is read, and
         L = patience exp(3 (T - 0.6)) the slates left at the present trust.
     """
-    settings, trust_B = simulator.settings, state["trust"]
-    change_BM = simulator.trust_change(trust_B.unsqueeze(1), simulator.satisfaction(state, state["candidates"]))
+    world, trust_B = simulator.world, state["trust"]
+    settings = world.settings
+    change_BM = world.trust_change(trust_B.unsqueeze(1), world.satisfaction(state, state["candidates"]))
     left_B = state["patience"].clamp(min=0) * torch.exp(settings.trust_effect * (trust_B - settings.trust))
     rows_BM = simulator.source.rows(state["candidates"])
-    values_BM = simulator.reward(state, rows_BM) + TRUST_PRICE * left_B.unsqueeze(1) * change_BM
+    values_BM = world.reward(state, rows_BM) + TRUST_PRICE * left_B.unsqueeze(1) * change_BM
     no_click_B = torch.full_like(trust_B, settings.no_click_logit)
     # Finite where an article cannot be clicked: a weight of 0 would make it as good as showing nothing, and better
     # than what disappoints.
@@ -64,19 +39,19 @@ def near_oracle(simulator: NewsInside, state: State) -> Tensor:
     return slate_BK
 
 
-def hand_rule(simulator: NewsInside, state: State) -> Tensor:
+def hand_rule(simulator: TextDomain[NewsWorld], state: State) -> Tensor:
     """Rank by closeness, freshness and burst, away from what was just read, and pass over loud headlines.
 
     All of it is observed or printed: the headlines are matched with `envs.news.items.LOUD`. Fifteen settings of the
     weights earned the same on 600 validation users (14.7 to 14.9, standard error 0.2).
     """
-    items, source, candidates_BM = simulator.items, simulator.source, state["candidates"]
+    items, source, candidates_BM = simulator.world.items, simulator.source, state["candidates"]
     rows_BM = source.rows(candidates_BM)
     closeness, recency, value, freshness, burst, loudness = HAND_WEIGHTS
     wanted_BD = closeness * state["profile"] - recency * state["recent"] + value * state["valued"]
     fresh_BM, burst_BM = items.timing(state["clock"], rows_BM)
     scores_BM = (
-        inner_products(wanted_BD, items.vectors, rows_BM)
+        inner_products(wanted_BD, simulator.view.vectors, rows_BM)
         + freshness * fresh_BM
         + burst * burst_BM
         - loudness * items.loud[candidates_BM]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from encoders.errors import UsageError
 from envs.candidates import SourceName
-from envs.text_settings import TextDomainSettings
+from envs.text.settings import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +28,21 @@ class NewsSettings(TextDomainSettings):
     """Hours in which the relevance of an event decays by a factor of e after its hour."""
     perturbation: float = 0.3
     """Standard deviation of a drawn user's tastes around their persona's."""
-    cosine_weight: float = 3.0
-    """Click logit for one unit of cosine between profile and article."""
+    fancy_weight: float = 3.0
+    """Click logit for one unit of cosine between what the user follows and the subject."""
     freshness_weight: float = 3.0
     """Click logit of an article just published, over one of long ago."""
     burst_weight: float = 2.5
     """Click logit of an event's article at the event's hour."""
     lure_weight: float = 2.5
     """Click logit of the strongest clickbait, to an ordinary user of full trust."""
-    taste_weight: float = 1.0
+    taste_weight: float = 2.0
     """Click logit for one unit of taste for the article's sections."""
     fatigue_weight: float = 2.0
     """Click logit lost at full fatigue with the article's sections."""
     trust_weight: float = 2.0
     """Click logit of every article for one unit of trust above the trust that users come with."""
-    no_click_logit: float = 4.5
+    no_click_logit: float = 5.0
     satisfaction_depth: float = 0.6
     """Satisfaction, before its bounds, for one standard deviation of depth."""
     satisfaction_taste: float = 0.3
@@ -63,8 +63,6 @@ class NewsSettings(TextDomainSettings):
     """Slates that a user who keeps the trust they came with looks at."""
     fatigue_decay: float = 0.8
     """Share of a section's fatigue that stays after a step."""
-    profile_drift: float = 0.05
-    """Share of a clicked article's vector in the new profile."""
     reading_minutes: float = 2.0
     """Minutes for which an article of satisfaction 0 is read."""
 
@@ -76,7 +74,7 @@ class NewsSettings(TextDomainSettings):
                 f"sessions would start between hour {self.first_hour} and hour {self.last_hour} of the week; "
                 "make first_hour 0 or more, and last_hour no earlier"
             )
-        self.check_shares("trust", "trust_loss", "trust_gain", "trust_recovery", "fatigue_decay", "profile_drift")
+        self.check_shares("trust", "trust_loss", "trust_gain", "trust_recovery", "fatigue_decay")
         self.check_not_negative("patience", "perturbation", "minutes_per_slate", "max_age")
         for name in ("freshness_hours", "burst_rise", "burst_fall", "reading_minutes"):
             if not 0 < getattr(self, name) < float("inf"):
@@ -92,4 +90,4 @@ class NewsMyopicSettings(NewsSettings):
     trust_gain: float = 0.0
     trust_effect: float = 0.0
     fatigue_weight: float = 0.0
-    profile_drift: float = 0.0
+    follows_session: bool = False

@@ -1,29 +1,21 @@
 """News of a generated week for generated readers: `slatelab/News-v0` and its negative control."""
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize, pad
-
 from encoders.errors import UsageError
-from envs.candidates import inner_products
-from envs.features import TextFeatures
-from envs.fingerprints import fingerprint
-from envs.interface import Metric, Policy, Tensors
-from envs.news.catalog import WEEK, generate_catalog, generate_personas
-from envs.news.items import NUM_TIMES, NewsItems, NewsUsers
+from envs.interface import Metric, Policy
+from envs.news.catalog import generate_catalog, generate_personas
 from envs.news.offer import NewsOffer
 from envs.news.policies import hand_rule, near_oracle
 from envs.news.settings import NewsMyopicSettings, NewsSettings
-from envs.simulator import Anchor, Split, State
-from envs.text_domain import OFFER_METRICS, Chosen, Reaction, TextDomain, myopic_oracle
-from envs.traces import Trace
+from envs.news.view import NewsView
+from envs.news.world import NewsWorld
+from envs.simulator import Anchor, resolve_device
+from envs.text.domain import OFFER_METRICS, TextDomain, myopic_oracle, read_texts
 
 
-class News(TextDomain):
+class News(TextDomain[NewsWorld]):
     """Clickbait is clicked today, and costs the trust that makes readers stay.
 
     Description:
@@ -90,15 +82,7 @@ class News(TextDomain):
     """
 
     Settings: ClassVar[type[NewsSettings]] = NewsSettings
-    METRICS: ClassVar[tuple[Metric, ...]] = (
-        Metric("trust", "[0, 1]", "higher", "what readers expect of the next headline; it stretches patience"),
-        Metric("satisfaction", "[-1, 1]", "higher", "satisfaction with the article read; 0 for none"),
-        Metric("minutes", "minutes", "higher", "time spent on the article; 0 for none"),
-        Metric("clickbait", "[0, 1]", "lower", "clickbait of the article clicked; 0 for none"),
-        Metric("freshness", "[0, 1]", "higher", "mean freshness of the slate"),
-        *OFFER_METRICS,
-        Metric("retrieval/freshness", "[0, 1]", "higher", "mean freshness of the candidates"),
-    )
+    METRICS: ClassVar[tuple[Metric, ...]] = (*NewsWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
         Anchor("random", 10.69, 10.54, 10.84),
         Anchor("cosine", 12.83, 12.66, 13.01),
@@ -113,158 +97,20 @@ class News(TextDomain):
         "near_oracle": near_oracle,
     }
 
-    TRACES: ClassVar[tuple[Trace, ...]] = (
-        Trace("slates", 1.0, 0.02),
-        Trace("recent_clicks", 0.8, 0.2, of="clicks"),
-        Trace("clicks", 0.95, 0.05),
-        Trace("recent_reading", 0.8, 0.2, of="reading"),
-        Trace("reading", 0.95, 0.05),
-        Trace("bad_reading", 0.95, 0.05),
-    )
-    STATIC_ITEMS = False
-
     settings: NewsSettings
-    offer: NewsOffer
 
     def __init__(self, settings: NewsSettings, device: str = "auto") -> None:
-        news = generate_catalog()
-        super().__init__(settings, device, news.catalog)
-        texts = TextFeatures(news.catalog.texts, settings.encoder, settings.num_features, self.device)
-        self.items = NewsItems(news, texts.items, settings)
-        personas = generate_personas()
-        self.users = NewsUsers(personas, texts, settings, self.device)
-        self.fingerprint = fingerprint(news.catalog.fingerprint, personas.texts, texts.fingerprint)
-        self.set_items(self.items.vectors, self.items.vectors, self.items.popularity)
-        self.offer = NewsOffer(settings, self.items, self.source)
+        news, personas = generate_catalog(), generate_personas()
+        world = NewsWorld(news, personas, settings, resolve_device(device))
+        reading = read_texts(settings, news.catalog, personas.texts, world)
+        super().__init__(settings, world, NewsView(reading, world.items, settings), news.catalog)
+        self.offer = NewsOffer(settings, world.items, self.source)
         published, needed = int((news.hours <= settings.first_hour).sum()), self.source.least_unseen
         if published < needed:
             raise UsageError(
                 f"{published} articles are published by first_hour {settings.first_hour}, but {needed} have to be on "
                 "offer; let sessions start later or offer fewer candidates"
             )
-
-    def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
-        """Draw users around the personas of a split, and the hour at which each session starts."""
-        return self.users.draw(number, split, generator)
-
-    def begin(self, users: Tensors, noise: Tensors) -> State:
-        """Begin with no fatigue, the trust that users come with, full patience."""
-        settings, zeros = self.settings, torch.zeros(len(users["clock"]), 1, device=self.device)
-        return {
-            "trust": zeros[:, 0] + settings.trust,
-            "patience": zeros[:, 0] + settings.patience,
-            "fatigue": torch.zeros_like(users["taste"]),
-            "recent": torch.zeros_like(users["profile"]),
-            "valued": torch.zeros_like(users["profile"]),
-            "slate_clock": users["clock"],
-        }
-
-    def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
-        """Return the click logit of articles, (B, K); of the whole catalogue (B, N) for None."""
-        settings, items, trust_B1 = self.settings, self.items, state["trust"].unsqueeze(1)
-        fresh_BK, burst_BK = items.timing(state["clock"], items_BK)
-        clickbait_BK = items.clickbait if items_BK is None else items.clickbait[items_BK]
-        liking_BT = settings.taste_weight * state["taste"] - settings.fatigue_weight * state["fatigue"]
-        return (
-            settings.cosine_weight * inner_products(state["profile"], items.vectors, items_BK)
-            + settings.freshness_weight * fresh_BK
-            + settings.burst_weight * burst_BK
-            + settings.lure_weight * (state["lure"].unsqueeze(1) * trust_B1) * clickbait_BK
-            + inner_products(liking_BT, items.sections, items_BK)
-            + settings.trust_weight * (trust_B1 - settings.trust)
-        )
-
-    def satisfaction(self, state: State, items_BK: Tensor) -> Tensor:
-        """Return the satisfaction with articles once they are read, (B, K) in [-1, 1]."""
-        settings, items = self.settings, self.items
-        return torch.tanh(
-            settings.satisfaction_depth * items.depth[items_BK]
-            + settings.satisfaction_taste * inner_products(state["taste"], items.sections, items_BK)
-            - settings.disappointment * items.clickbait[items_BK]
-        )
-
-    def trust_change(self, trust: Tensor, satisfaction: Tensor) -> Tensor:
-        """Return what an article read adds to trust, in the common shape of the arguments."""
-        gain = self.settings.trust_gain * (1 - trust) * satisfaction.clamp(min=0)
-        return gain + self.settings.trust_loss * trust * satisfaction.clamp(max=0)
-
-    def react_noise(self, number: int, generator: torch.Generator) -> Tensors:
-        """Draw the error of the reading time."""
-        return {"minutes": torch.randn(number, generator=generator, device=self.device)}
-
-    def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
-        """Let users read, and stay or leave."""
-        settings, click_B, item_B = self.settings, chosen.click, chosen.item.squeeze(1)
-        satisfaction_B = click_B * self.satisfaction(state, chosen.item)[:, 0]
-        minutes_B = click_B * settings.reading_minutes * torch.exp(satisfaction_B + 0.3 * noise["minutes"])
-        # Of no click the logarithm of 0, times 0: hence the floor.
-        verdict_B = click_B * (minutes_B / settings.reading_minutes).clamp(min=0.05).log()
-        recovery_B = settings.trust_recovery * (settings.trust - state["trust"]).clamp(min=0)
-        trust_B = state["trust"] + self.trust_change(state["trust"], satisfaction_B) + recovery_B
-        patience_B = state["patience"] - torch.exp(-settings.trust_effect * (trust_B - settings.trust))
-        moved = {
-            **self._moved(state, item_B, click_B, verdict_B),
-            "trust": trust_B,
-            "patience": patience_B,
-            "slate_clock": state["clock"],
-        }
-        return Reaction(
-            moved=moved,
-            answers={"minutes": minutes_B},
-            events={"reading": verdict_B, "bad_reading": verdict_B.clamp(max=0)},
-            left=patience_B <= 0,
-            metrics={
-                "satisfaction": satisfaction_B,
-                "minutes": minutes_B,
-                "clickbait": click_B * self.items.clickbait[item_B],
-                "freshness": self.items.timing(state["clock"], chosen.items)[0].mean(dim=1),
-            },
-        )
-
-    def _moved(self, state: State, item_B: Tensor, click_B: Tensor, verdict_B: Tensor) -> State:
-        """Move what depends on the clicked article: fatigue, profile and the vectors of the session."""
-        settings, items = self.settings, self.items
-        decay, drift, click_B1 = settings.fatigue_decay, settings.profile_drift, click_B.unsqueeze(1)
-        vector_BD = click_B1 * items.vectors[item_B]
-        profile_BD = (1 - drift * click_B1) * state["profile"] + drift * vector_BD
-        return {
-            "fatigue": decay * state["fatigue"] + (1 - decay) * click_B1 * items.sections[item_B],
-            "profile": normalize(profile_BD, dim=1),
-            "recent": 0.8 * state["recent"] + 0.2 * vector_BD,
-            "valued": 0.95 * state["valued"] + 0.05 * verdict_B.unsqueeze(1) * vector_BD,
-        }
-
-    def measure(self, state: State) -> Tensors:
-        """Return trust, and the freshness of what is on offer."""
-        fresh_BM, _ = self.items.timing(state["clock"], self.source.rows(state["candidates"]))
-        return {"trust": state["trust"], "retrieval/freshness": fresh_BM.mean(dim=1)}
-
-    def user_features(self, state: State) -> Tensor:
-        """Return profile, traces and clock, (B, 3 D + 13); tastes, trust and patience stay hidden."""
-        turn_B1 = (state["clock"] * (2 * math.pi / 24)).unsqueeze(1)
-        user = [
-            pad(state["profile"], (0, NUM_TIMES)),
-            state["recent"],
-            state["valued"],
-            state["progress"],
-            turn_B1.sin(),
-            turn_B1.cos(),
-            state["clock"].unsqueeze(1) / WEEK,
-        ]
-        return torch.cat(user, dim=1)
-
-    def candidate_features(self, state: State) -> Tensor:
-        """Return what is observed of the candidates at this hour, (B, M, F)."""
-        return self.items.features(super().candidate_features(state), state["clock"], state["candidates"])
-
-    def shown_features(self, state: State) -> Tensor:
-        """Return what was observed of the articles shown, at the hour of that slate, (B, K, F)."""
-        slate_BK = state["slate"].clamp(min=0)
-        return self.items.features(super().shown_features(state), state["slate_clock"], slate_BK)
-
-    def neutral_answers(self) -> Mapping[str, float]:
-        """Return the columns of a response beside click and reward; the minutes of satisfaction 0 say nothing."""
-        return {"minutes": self.settings.reading_minutes}
 
 
 class NewsMyopic(News):

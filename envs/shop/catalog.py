@@ -19,12 +19,13 @@ from envs.shop.words import (
     STYLES,
     Category,
 )
+from envs.simulator import Split
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
 ITEMS_A_CATEGORY = 125
-PERSONAS = {"train": 600, "validation": 200, "test": 200}
+PERSONAS: dict[Split, int] = {"train": 600, "validation": 200, "test": 200}
 """Personas of each split."""
 CATALOGUE_SEED = 20_260_101
 LATER_NEEDS = 0.25
@@ -39,6 +40,8 @@ class ShopCatalog:
     """Titles, texts, and the categories as genres (one-hot, C)."""
     categories: IntArray
     """(N,) in [0, C)."""
+    kinds: IntArray
+    """(N,) in [0, J): which of the words for its category it is called by, such as dome tent or family tent."""
     styles: IntArray
     """(N,) in [0, S)."""
     prices: FloatArray
@@ -101,7 +104,8 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> ShopCatalog:
     medians_N = np.array([category.price for category in CATEGORIES])[categories_N]
     prices_N = np.round(medians_N * np.exp(0.4 * dear_N))
     ranks_CI = dear_N.reshape(len(CATEGORIES), -1).argsort(axis=1).argsort(axis=1)
-    names, nouns = _names(rng)
+    names, kinds_N = _names(rng)
+    nouns = [NOUNS[kind] for kind in kinds_N]
     titles = tuple(f"{name} {noun}" for name, noun in zip(names, nouns, strict=True))
     texts = tuple(
         _text(rng, titles[item], nouns[item], price, CATEGORIES[category], (style, words, guarantee, bool(discounted)))
@@ -114,6 +118,7 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> ShopCatalog:
     return ShopCatalog(
         catalog=Catalog(tuple(f"product-{item}" for item in range(products)), titles, texts, plurals, genres_NC),
         categories=categories_N,
+        kinds=kinds_N,
         styles=styles_N,
         prices=prices_N.astype(np.float32),
         dearness=((ranks_CI.flatten() + 0.5) / ITEMS_A_CATEGORY).astype(np.float32),
@@ -124,15 +129,22 @@ def generate_catalog(seed: int = CATALOGUE_SEED) -> ShopCatalog:
     )
 
 
-def _names(rng: np.random.Generator) -> tuple[list[str], list[str]]:
-    """Return brand and model of every product, no two the same in a category, and its noun."""
-    names, nouns = [], []
+NOUNS = tuple(noun for category in CATEGORIES for noun in category.nouns)
+"""(J,) what products are called, category by category."""
+
+
+def _names(rng: np.random.Generator) -> tuple[list[str], IntArray]:
+    """Return brand and model of every product, no two the same in a category, and its kind."""
+    names: list[str] = []
+    kinds: list[int] = []
+    before = 0
     for group in GROUPS:
         models = [f"{brand} {model}" for brand in group.brands for model in MODELS]
         for category in group.categories:
             names += [models[row] for row in rng.choice(len(models), size=ITEMS_A_CATEGORY, replace=False)]
-            nouns += [category.nouns[row] for row in rng.integers(len(category.nouns), size=ITEMS_A_CATEGORY)]
-    return names, nouns
+            kinds += (before + rng.integers(len(category.nouns), size=ITEMS_A_CATEGORY)).tolist()
+            before += len(category.nouns)
+    return names, np.array(kinds)
 
 
 def _text(

@@ -4,22 +4,23 @@ from dataclasses import dataclass, fields
 
 from encoders.errors import UsageError
 from envs.candidates import SourceName
-from envs.text_settings import TextDomainSettings
+from envs.text.settings import TextDomainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShopSettings(TextDomainSettings):
     """Settings of `slatelab/Shop-v0`."""
 
+    profile_drift: float = 0.2
     perturbation: float = 0.3
     """Standard deviation of a drawn user's tastes around their persona's."""
     need_weight: float = 4.0
     """Purchase logit for a need of 1 in the product's category."""
-    cosine_weight: float = 3.0
-    """Purchase logit for one unit of cosine between profile and product."""
+    fancy_weight: float = 3.0
+    """Purchase logit for one unit of cosine between what the user fancies and the kind of product."""
     hype_weight: float = 0.8
     """Purchase logit for one standard deviation of hype."""
-    taste_weight: float = 0.5
+    taste_weight: float = 1.0
     """Purchase logit for one unit of taste for the product's style."""
     trust_weight: float = 0.5
     """Purchase logit for one unit of trust."""
@@ -27,11 +28,13 @@ class ShopSettings(TextDomainSettings):
     """Logit of buying nothing."""
     delivery: int = 3
     """Slates between a purchase and its delivery."""
+    usual_satisfaction: float = 0.4
+    """Satisfaction, before its bounds, with an ordinary product in a style of no taste."""
     quality_satisfaction: float = 0.5
     """Satisfaction, before its bounds, for one standard deviation of quality."""
     hype_satisfaction: float = 0.5
     """Satisfaction lost, before its bounds, for one standard deviation of hype."""
-    taste_satisfaction: float = 0.3
+    taste_satisfaction: float = 0.5
     """Satisfaction, before its bounds, for one unit of taste for the style."""
     return_slope: float = 6.0
     """Slope of the logit of a return in satisfaction."""
@@ -43,7 +46,7 @@ class ShopSettings(TextDomainSettings):
     """Share of trust that stays after a delivery; the rest is the satisfaction with what was delivered."""
     trust_effect: float = 2.0
     """How strongly trust stretches patience; 0 gives a fixed horizon."""
-    patience: float = 24.0
+    patience: float = 16.0
     """Slates a user without trust or distrust looks at."""
     fulfilment: float = 1.0
     """Share of a need that ends with a purchase in its category."""
@@ -78,7 +81,7 @@ class ShopSettings(TextDomainSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ShopMyopicSettings(ShopSettings):
-    """Settings of `slatelab/ShopMyopic-v0`: a fixed horizon, needs that stay as they are, no returns, no trust."""
+    """Settings of `slatelab/ShopMyopic-v0`: a fixed horizon, needs and a view that stay, no returns, no trust."""
 
     candidate_source: SourceName = "random"
     return_cost: float = 0.0
@@ -89,5 +92,4 @@ class ShopMyopicSettings(ShopSettings):
     reopening: float = 0.0
     follow_need: float = 0.0
     new_need_chance: float = 0.0
-    profile_turn: float = 0.0
-    profile_tiring: float = 0.0
+    follows_session: bool = False

@@ -12,9 +12,9 @@ from envs.candidates import (
     exploration_noise,
     explore,
     forget_when_exhausted,
-    inner_products,
 )
 from envs.movies_settings import MoviesSettings
+from envs.tensors import inner_products
 
 
 def test_draws_take_the_last_places_and_pass_over_what_is_known() -> None:
@@ -165,3 +165,16 @@ def test_items_of_equal_vectors_are_offered_in_order_of_id_to_one_user_as_to_man
     for row in range(60):
         one = slice(row, row + 1)
         assert torch.equal(source.offer(profile_BD[one], seen_BN[one], noise[one])[0], offered_BM[row])
+
+
+def test_what_is_known_is_never_on_offer_even_when_all_else_was_shown() -> None:
+    settings = MoviesSettings(candidate_source="random", num_candidates=4, num_exploration=0, slate_size=4)
+    source, generator = CandidateSource(settings, torch.eye(10)), torch.Generator().manual_seed(0)
+    known_BH = torch.tensor([[0, 1, 1], [7, 8, 9]])
+    state = {"profile": torch.zeros(2, 10), **source.fresh(2, known_BH)}
+    assert state["unseen"].tolist() == [8, 7]
+    for _ in range(12):
+        assert torch.equal(state["unseen"], (~state["seen"]).sum(dim=1))
+        items_BK = source.candidates(state, source.noise(2, generator))
+        assert not (items_BK.unsqueeze(2) == known_BH.unsqueeze(1)).any()
+        state |= source.remember(state, items_BK, source.closed(state, items_BK))

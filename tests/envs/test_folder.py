@@ -94,7 +94,7 @@ def test_all_columns_can_be_named(tmp_path: Path) -> None:
     things = 'what;label;shelf;story\n10;Kettle;Kitchen / Old;"A kettle; it sings"\n30;Lamp;;\n'
     fields = Fields(user="who", item="what", rating="much", time="when", title="label", genre="shelf")
     _write(tmp_path, plays__csv=plays, things__csv=things)
-    with pytest.raises(UsageError, match=r"no csv file .* users, items and ratings .*plays.csv: who, .* user_field"):
+    with pytest.raises(UsageError, match=r"no csv file .* users and items .*plays.csv: who, .* user_field"):
         load_folder(tmp_path)
     dataset = load_folder(tmp_path, Fields(**vars(fields) | {"genre_separator": "/", "texts": ("story",)}))
     assert dataset.catalog.texts == ("Kettle. Genres: Kitchen, Old. A kettle; it sings", "Lamp.")
@@ -108,12 +108,15 @@ def test_times_beyond_all_time_keep_their_order(tmp_path: Path) -> None:
     assert np.argsort(load_folder(folder).ratings.timestamps).tolist() == [2, 1, 0]
 
 
+def test_a_csv_without_ratings_says_who_used_what(tmp_path: Path) -> None:
+    _write(tmp_path, a__csv="user,item\nu,i\nv,j\n", b__csv="item,title\ni,x\nj,y\n")
+    dataset = load_folder(tmp_path)
+    assert dataset.ratings.stars.tolist() == [1, 1]
+    assert dataset.star_range == (1, 1)
+
+
 REFUSED = {
     "nothing": ({}, "holds neither atomic files .* nor MovieLens' nor csv files .there is: nothing"),
-    "no rating": (
-        {"a__csv": "user,item\nu,i\n", "b__csv": "item,title\ni,x\n"},
-        r"no csv file .* users, items and ratings .*implicit feedback",
-    ),
     "two of a kind": (
         {"a__csv": "user,item,rating\nu,i,1\n", "b__csv": "item,title\ni,x\n", "c__csv": "item,title\ni,x\n"},
         r"more than one csv file .b.csv, c.csv. .* items and titles",

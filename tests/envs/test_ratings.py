@@ -74,8 +74,8 @@ def test_catalogue_titles_and_users_are_those_of_the_folder(tmp_path: Path) -> N
     simulator = _build(tmp_path)
     assert simulator.spec.num_items == 80
     assert str(simulator.titles(torch.tensor([3]).numpy())[0]).endswith(" 3")
-    assert simulator.films.genres.shape == (80, 3)
-    panels = [simulator.users.pools[split].raters for split in ("train", "validation", "test")]
+    assert simulator.world.items.genres.shape == (80, 3)
+    panels = [simulator.world.users.pools[split].raters for split in ("train", "validation", "test")]
     assert sum(len(raters) for raters in panels) == len(torch.cat(panels).unique()) <= 60
     _plays(simulator)
 
@@ -83,10 +83,10 @@ def test_catalogue_titles_and_users_are_those_of_the_folder(tmp_path: Path) -> N
 def test_the_planted_preference_is_found(tmp_path: Path) -> None:
     write_shop(tmp_path)
     simulator = _build(tmp_path)
-    errors = simulator.users.preferences.errors["test"]
+    errors = simulator.world.users.preferences.errors["test"]
     assert errors["factors"] < 0.97 * errors["biases"]
-    factors_UF = torch.as_tensor(simulator.users.preferences.rater_factors)
-    preferred_UN = factors_UF @ simulator.films.factors[:, :-2].T
+    factors_UF = torch.as_tensor(simulator.world.users.preferences.rater_factors)
+    preferred_UN = factors_UF @ simulator.world.items.factors[:, :-2].T
     liked_U3 = torch.stack([preferred_UN[:, genre::3].mean(dim=1) for genre in range(3)], dim=1)
     assert (liked_U3.argmax(dim=1) == torch.arange(60) % 3).float().mean() > 0.8
 
@@ -106,7 +106,7 @@ def test_any_scale_gives_users_who_tell_one_to_five_stars(tmp_path: Path, scale:
     write_shop(tmp_path, scale)
     simulator = _build(tmp_path)
     users = simulator.sample_users(200, "train", torch.Generator().manual_seed(0))
-    affinity_BN = users["factors"] @ simulator.films.factors.T
+    affinity_BN = users["factors"] @ simulator.world.items.factors.T
     torch.testing.assert_close(affinity_BN.mean(dim=1), torch.zeros(200), atol=1e-3, rtol=0)
     torch.testing.assert_close(affinity_BN.std(dim=1), torch.ones(200), atol=1e-3, rtol=0)
     env = make(simulator, 64, as_tensors=True)
@@ -140,31 +140,33 @@ def test_copies_of_ratings_count_once(tmp_path: Path) -> None:
     settings = RatingsSettings(data=str(tmp_path), min_ratings=20, **PLAIN)
     once, copied = Ratings(settings, device="cpu"), Copies(settings, device="cpu")
     assert copied.spec.num_items == once.spec.num_items < 80
-    assert copied.users.preferences.errors == once.users.preferences.errors
+    assert copied.world.users.preferences.errors == once.world.users.preferences.errors
 
 
 def test_a_linear_change_of_scale_changes_nobody(tmp_path: Path) -> None:
     for name, scale in (("stars", float), ("points", lambda stars: 20.0 * stars - 10)):
         (tmp_path / name).mkdir()
         write_shop(tmp_path / name, scale)
-    drawn = [
-        _build(tmp_path / name).sample_users(50, "test", torch.Generator().manual_seed(0))["profile"]
-        for name in ("stars", "points")
+    simulators = [_build(tmp_path / name) for name in ("stars", "points")]
+    drawn = [simulator.sample_users(50, "test", torch.Generator().manual_seed(0)) for simulator in simulators]
+    torch.testing.assert_close(drawn[0]["interest"], drawn[1]["interest"])
+    affinities = [
+        users["factors"] @ simulator.world.items.factors.T for users, simulator in zip(drawn, simulators, strict=True)
     ]
-    torch.testing.assert_close(*drawn)
+    torch.testing.assert_close(*affinities, atol=1e-3, rtol=0)
 
 
 def test_without_genres_nobody_is_satiated(tmp_path: Path) -> None:
     write_shop(tmp_path, genres=False)
     simulator = _build(tmp_path)
-    assert simulator.films.genres.shape == (80, 0)
+    assert simulator.world.items.genres.shape == (80, 0)
     _plays(simulator)
     env = make(simulator, 8, as_tensors=True)
     env.reset(seed=0)
     for slate_BK in slates(env, 10):
         env.step(slate_BK)
     assert env.state is not None
-    assert not simulator.opinion(env.state, env.state["candidates"])["satiation"].any()
+    assert not simulator.world.opinion(env.state, env.state["candidates"])["satiation"].any()
 
 
 def _write_implicit(folder: Path) -> None:
@@ -174,14 +176,37 @@ def _write_implicit(folder: Path) -> None:
     (folder / "shop.inter").write_text("\n".join(kept) + "\n")
 
 
-def test_implicit_feedback_and_ratings_all_alike_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    for name, write in (("implicit", _write_implicit), ("alike", lambda folder: write_shop(folder, lambda _: 4.0))):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name)
-        with pytest.raises(
-            UsageError, match=r"every rating in .* tells no preference apart .*implicit feedback.* bring a column"
-        ):
-            _build(tmp_path / name)
+@pytest.mark.parametrize("write", [_write_implicit, lambda folder: write_shop(folder, lambda _: 4.0)])
+def test_without_ratings_engagement_makes_a_world(
+    tmp_path: Path, write: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path)
+    with caplog.at_level("WARNING", "slatelab.envs"):
+        simulator = _build(tmp_path)
+    assert "who used what, not how well it was liked" in caplog.text
+    users = simulator.sample_users(50, "train", torch.Generator().manual_seed(0))
+    assert not (users["factors"] @ simulator.world.items.factors.T).abs().gt(1e-3).any()
+    appeal_BN = users["interest"] @ simulator.world.vectors.T
+    assert appeal_BN.std(dim=0).mean() > 0.1
+    env = make(simulator, 64, as_tensors=True)
+    env.reset(seed=0)
+    told, felt = set(), []
+    for slate_BK in slates(env, 20):
+        info = env.step(slate_BK)[4]
+        told |= set(info["response"][..., 2][info["response"][..., 0] > 0].tolist())
+        felt.append(info["satisfaction"][info["response"][..., 0].any(dim=1)])
+    assert told == {3.0}
+    assert torch.cat(felt).max() <= 0
+    assert torch.cat(felt).min() < -0.05
+
+
+def test_where_everybody_rated_everything_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    write_shop(tmp_path)
+    rated = [f"u{user}\ti{item}\t{1 + (user + item) % 5}\t0" for user in range(20) for item in range(80)]
+    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    (tmp_path / "shop.inter").write_text("\n".join([head, *rated]) + "\n")
+    with pytest.raises(UsageError, match="everybody rated nearly the same items; bring ratings by people who chose"):
+        _build(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +216,7 @@ def test_implicit_feedback_and_ratings_all_alike_are_refused_in_a_sentence(tmp_p
         ({"genre_field": "shelf"}, r"shop.item, line 1: there is no column shelf"),
         ({"min_ratings": 61}, r"no item of shop has 61 ratings or more .* lower the minimum"),
         ({"num_candidates": 81}, r"num_candidates 81 is larger than the catalogue of 80 items"),
+        ({"num_candidates": 71}, r"of 80 items 10 may be known already, so 71 cannot be offered"),
         ({"data": "gone"}, r"gone is not a folder"),
     ],
 )
@@ -205,7 +231,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     item = tmp_path / "shop.item"
     item.write_text(item.read_text().replace("title:token_seq\tgenre", "label:token_seq\tshelf"))
     simulator = _build(tmp_path, title_field="label", genre_field="shelf")
-    assert simulator.films.genres.shape == (80, 3)
+    assert simulator.world.items.genres.shape == (80, 3)
 
 
 def test_too_few_raters_are_refused(tmp_path: Path) -> None:
@@ -222,7 +248,7 @@ def test_ml_100k_of_recbole_becomes_an_environment() -> None:
     assert ML_100K is not None
     simulator = _build(ML_100K, num_features=32, min_ratings=10)
     assert simulator.spec.num_items == 1152
-    errors = simulator.users.preferences.errors["test"]
+    errors = simulator.world.users.preferences.errors["test"]
     assert all(math.isfinite(errors[name]) for name in PREDICTORS)
     assert errors["factors"] < errors["biases"] < errors["item_mean"]
     _plays(simulator)

@@ -59,5 +59,5 @@ def test_environments_say_what_they_know(env_id: str, name: str, low: float, hig
 def test_popularity_lies_between_the_least_and_the_most_popular() -> None:
     simulator = envs.make_simulator(envs.ENVIRONMENTS["slatelab/Shop-v0"], "cpu", encoder="tiny")
     box = observation_space(simulator)["popularity"]
-    assert box.low.min() == simulator.popularity.min()
-    assert box.high.max() == simulator.popularity.max()
+    assert box.low.min() == simulator.view.popularity.min()
+    assert box.high.max() == simulator.view.popularity.max()

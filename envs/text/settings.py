@@ -10,6 +10,9 @@ from encoders.errors import UsageError
 from envs.candidates import SourceName, check_source
 from envs.choice import PLAIN_CHOICE, ChoiceParameters, check_choice
 
+WORLD = "world"
+"""The encoder that reads nothing: the world's own vectors, privileged, as a ceiling."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextDomainSettings:
@@ -19,7 +22,7 @@ class TextDomainSettings:
     """Settings that may say where something lies; what lies there is in the simulator's fingerprint."""
 
     encoder: str = "minilm"
-    """Text encoder: a name, a local folder or a hub name."""
+    """Text encoder: a name, a local folder or a hub name; ``world`` for the world's own vectors, as a ceiling."""
     num_features: int = 32
     """D, principal components kept of the text vectors."""
     num_candidates: int = 30
@@ -32,6 +35,12 @@ class TextDomainSettings:
     """K, items shown at each step."""
     time_limit: int = 500
     """Slates after which a session is truncated."""
+    profile_drift: float = 0.05
+    """Share of a clicked item's vector in the profile that the system has of a user."""
+    follows_session: bool = True
+    """Whether what the system sees of a user moves with the session: profile, vectors and traces."""
+    spread: float = 0.2
+    """How people differ beside their tastes: standard deviation of the logarithm of each of their factors."""
     no_click_logit: float
     """Logit of clicking nothing."""
     choice_model: str = "multinomial_logit"
@@ -44,6 +53,8 @@ class TextDomainSettings:
         if self.encoder not in ENCODERS and Path(self.encoder).expanduser().is_dir():
             object.__setattr__(self, "encoder", absolute(self.encoder))
         check_source(self)
+        self.check_shares("profile_drift")
+        self.check_not_negative("spread")
         check_choice(self.choice_model, self.choice, self.no_click_logit, several=False, setting="no_click_logit")
         if self.time_limit < 1:
             raise UsageError(f"time_limit is {self.time_limit}; make it 1 or more")

@@ -47,9 +47,14 @@ class PrincipalComponents:
         components_DE = components_DE * np.sign(np.take_along_axis(components_DE, largest_D[:, None], axis=1))
         return cls(mean_E.astype(np.float32), components_DE.astype(np.float32))
 
-    def __call__(self, vectors_BE: FloatArray) -> FloatArray:
-        """Map text vectors (B, E) to unit feature vectors (B, D); a vector at the mean maps to zero."""
-        projected_BD = (vectors_BE - self.mean) @ self.components.T
+    def __call__(self, vectors_BE: FloatArray, mean: FloatArray | None = None) -> FloatArray:
+        """Map text vectors (B, E) to unit feature vectors (B, D); a vector at the mean maps to zero.
+
+        Args:
+            vectors_BE: the text vectors.
+            mean: (E,) of texts of their kind, where that is not the catalogue's.
+        """
+        projected_BD = (vectors_BE - (self.mean if mean is None else mean)) @ self.components.T
         length_B1 = np.linalg.norm(projected_BD, axis=1, keepdims=True)
         units_BD: FloatArray = (projected_BD / np.maximum(length_B1, 1e-12)).astype(np.float32)
         return units_BD
@@ -82,9 +87,14 @@ class TextFeatures:
         """The fingerprint of the encoder."""
         return self._encoder.fingerprint
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Map n texts to unit features, (n, D) float32."""
-        return self._put(self._encoder.encode(texts))
+    def of_people(self, texts: Sequence[str]) -> Tensor:
+        """Map what n people say of themselves to unit features, (n, D) float32.
 
-    def _put(self, vectors_BE: FloatArray) -> Tensor:
-        return torch.as_tensor(self._components(vectors_BE), device=self._device)
+        They are centred on their own mean: what all people's words have in common, and no product's, says nothing of
+        one of them, and would draw all of them to the same items.
+        """
+        vectors_NE = self._encoder.encode(texts)
+        return self._put(vectors_NE, vectors_NE.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+    def _put(self, vectors_BE: FloatArray, mean: FloatArray | None = None) -> Tensor:
+        return torch.as_tensor(self._components(vectors_BE, mean), device=self._device)

@@ -1,6 +1,7 @@
 """The frame of the text domains: what a subclass has to give is enough, and a missing hook is told at once."""
 
 import ast
+import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 import envs
-from envs.candidates import inner_products
+from encoders.errors import UsageError
 from envs.catalog import Catalog
 from envs.interface import Tensors, repeats
-from envs.simulator import Split, State
+from envs.simulator import Split, State, resolve_device
 from envs.slates import random_slate
-from envs.text_domain import Chosen, Reaction, TextDomain
-from envs.text_settings import TextDomainSettings
+from envs.tensors import inner_products
+from envs.text.domain import TextDomain, read_texts
+from envs.text.settings import TextDomainSettings
+from envs.text.view import View
+from envs.text.world import HISTORY, Chosen, Reaction, World
 
 ITEMS = 40
 
@@ -32,48 +36,63 @@ class PlainSettings(TextDomainSettings):
     num_candidates: int = 8
     num_exploration: int = 3
     slate_size: int = 3
+    encoder: str = "random"
+    num_features: int = 5
     no_click_logit: float = 0.5
 
 
-class Plain(TextDomain):
-    """As little as a text domain can be: users who click what is near, and leave when they click nothing."""
+class PlainWorld(World):
+    """As little as a world can be: users who click what is near, and leave when they click nothing."""
 
-    Settings: ClassVar[type[Any]] = PlainSettings
-
-    def __init__(self, settings: TextDomainSettings, device: str = "auto") -> None:
-        names = tuple(f"item {item}" for item in range(ITEMS))
-        super().__init__(settings, device, Catalog(names, names, names, (), torch.zeros(ITEMS, 0).numpy()))
-        vectors_ND = normalize(torch.randn(ITEMS, 5, generator=torch.Generator().manual_seed(0)), dim=1)
-        vectors_ND = vectors_ND.to(self.device)
-        self.set_items(vectors_ND, vectors_ND, vectors_ND[:, 0])
+    def __init__(self, settings: PlainSettings, device: torch.device) -> None:
+        self.settings, self.device = settings, device
+        self.vectors = normalize(torch.randn(ITEMS, 5, generator=torch.Generator().manual_seed(0)), dim=1).to(device)
+        self.popularity = self.vectors[:, 0]
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
-        drawn = torch.randn(number, 5, generator=generator, device=self.device)
-        return {"profile": normalize(drawn, dim=1)}
+        known_BH = torch.randint(ITEMS, (number, 1), generator=generator, device=self.device)
+        return {HISTORY: known_BH, "interest": self.vectors[known_BH[:, 0]]}
 
     def appeal(self, state: State, items_BK: Tensor | None) -> Tensor:
-        return 3 * inner_products(state["profile"], self.vectors, items_BK)
+        return 3 * inner_products(state["interest"], self.vectors, items_BK)
 
     def react(self, state: State, chosen: Chosen, noise: Tensors) -> Reaction:
         return Reaction(moved={}, left=chosen.click == 0)
 
-    def user_features(self, state: State) -> Tensor:
-        return torch.cat([state["profile"], state["progress"]], dim=1)
+
+class WeightedWorld(PlainWorld):
+    """The same, where a click pays what the item is worth."""
+
+    def reward(self, state: State, items_BK: Tensor | None) -> Tensor:
+        worth_N = torch.linspace(0.5, 2.0, ITEMS, device=self.device)
+        return worth_N.expand(len(state["interest"]), -1) if items_BK is None else worth_N[items_BK]
+
+
+class Plain(TextDomain[PlainWorld]):
+    """A world of three hooks, seen as every view sees it."""
+
+    Settings: ClassVar[type[Any]] = PlainSettings
+    WORLD: ClassVar[type[PlainWorld]] = PlainWorld
+
+    def __init__(self, settings: PlainSettings, device: str = "auto") -> None:
+        names = tuple(f"item {item}" for item in range(ITEMS))
+        catalog = Catalog(names, names, names, (), torch.zeros(ITEMS, 0).numpy())
+        world = self.WORLD(settings, resolve_device(device))
+        view = View(read_texts(settings, catalog, (), world), world.popularity, settings)
+        super().__init__(settings, world, view, catalog)
 
 
 class Weighted(Plain):
     """The same, where a click pays what the item is worth."""
 
-    def reward(self, state: State, items_BK: Tensor | None) -> Tensor:
-        worth_N = torch.linspace(0.5, 2.0, ITEMS, device=self.device)
-        return worth_N.expand(len(state["profile"]), -1) if items_BK is None else worth_N[items_BK]
+    WORLD = WeightedWorld
 
 
 class TestPlain(EnvironmentConformance):
-    """Four hooks make an environment."""
+    """Three hooks make an environment."""
 
     env_id: ClassVar[str] = "slatelab/Plain-v0"
-    simulator_path: ClassVar[str] = "test_text_domain:Plain"
+    simulator_path: ClassVar[str] = "test_domain:Plain"
 
     @pytest.fixture(autouse=True)
     def _registered(self) -> None:
@@ -81,18 +100,31 @@ class TestPlain(EnvironmentConformance):
             envs.register(self.env_id, self.simulator_path)
 
 
-@pytest.mark.parametrize("hook", ["sample_users", "appeal", "react", "user_features"])
+@pytest.mark.parametrize("hook", ["sample_users", "appeal", "react"])
 def test_a_missing_hook_is_told_at_construction(hook: str) -> None:
-    incomplete = type("Incomplete", (Plain,), {hook: getattr(TextDomain, hook)})
+    incomplete = type("Incomplete", (PlainWorld,), {hook: getattr(World, hook)})
     with pytest.raises(TypeError, match=hook):
-        incomplete(PlainSettings(), "cpu")
+        incomplete(PlainSettings(), torch.device("cpu"))
+
+
+class Unknown(PlainWorld):
+    """Users of whom a system knows nothing."""
+
+    def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
+        return {"interest": super().sample_users(number, split, generator)["interest"]}
+
+
+def test_users_of_whom_nothing_is_known_are_refused_in_a_sentence() -> None:
+    simulator = type("Strangers", (Plain,), {"WORLD": Unknown})(PlainSettings(), "cpu")
+    with pytest.raises(UsageError, match="nothing of these users"):
+        simulator.spec  # noqa: B018
 
 
 @pytest.mark.parametrize("source", ["random", "cosine", "cosine_explore", "all"])
 def test_the_frame_offers_everything_again_to_who_has_seen_all(source: Any) -> None:
     simulator, generator = Plain(PlainSettings(candidate_source=source), "cpu"), torch.Generator().manual_seed(0)
     state = simulator.start(simulator.sample_users(4, "train", generator), simulator.start_noise(4, generator))
-    assert state["unseen"].tolist() == [ITEMS] * 4
+    assert state["unseen"].tolist() == [ITEMS - 1] * 4  # (one each is known)
     offered, shown = simulator.spec.num_candidates, 0
     for _ in range(60):
         state, outcome = simulator.step(
@@ -103,7 +135,7 @@ def test_the_frame_offers_everything_again_to_who_has_seen_all(source: Any) -> N
     assert shown > 4 * ITEMS / 3
 
 
-def _playing(simulator: TextDomain) -> tuple[State, torch.Generator]:
+def _playing(simulator: TextDomain[Any]) -> tuple[State, torch.Generator]:
     generator = torch.Generator().manual_seed(1)
     return simulator.start(
         simulator.sample_users(20, "train", generator), simulator.start_noise(20, generator)
@@ -131,7 +163,7 @@ def test_the_myopic_oracle_shows_the_slate_of_the_most_expected_reward(source: A
         slate_BK = simulator.POLICIES["myopic_oracle"](simulator, state)
         state, _ = simulator.step(state, slate_BK, simulator.step_noise(20, generator))
     weights_BM = simulator.offered(state).exp()
-    rewards_BM = simulator.reward(state, simulator.source.rows(state["candidates"]))
+    rewards_BM = simulator.world.reward(state, simulator.source.rows(state["candidates"]))
     slates = torch.tensor(list(itertools.combinations(range(simulator.spec.num_candidates), 2)))
     weights_BS2 = weights_BM[:, slates]
     expected_BS = (weights_BS2 * rewards_BM[:, slates]).sum(dim=2) / (weights_BS2.sum(dim=2) + torch.tensor(0.5).exp())
@@ -144,9 +176,9 @@ def test_the_myopic_oracle_shows_the_slate_of_the_most_expected_reward(source: A
 
 def test_what_movies_pay_is_said_in_one_place(kernel: Callable[[str], Any]) -> None:
     movies = kernel("envs.movies:Movies")
-    paying = type("Paying", (type(movies),), {"reward": lambda self, state, items_BK: 2.0})
-    twice = paying.__new__(paying)
-    twice.__dict__ |= movies.__dict__
+    twice, world = copy.copy(movies), copy.copy(movies.world)
+    world.reward = lambda state, items_BK: 2.0
+    twice.world = world
     state, generator = _playing(movies)
     slate_BK, noise = random_slate(20, 30, 5, generator), movies.step_noise(20, generator)
     (_, once), (_, double) = movies.step(state, slate_BK, noise), twice.step(state, slate_BK, noise)
@@ -170,7 +202,7 @@ def test_policies_are_named_in_the_body_of_the_class(path: Path) -> None:
 def test_policies_of_ours_live_in_a_file_of_their_own(env_id: str) -> None:
     cls = envs.simulator_class(env_id)
     homes = {policy.__module__ for policy in cls.POLICIES.values()}
-    assert all(home == "envs.text_domain" or home.endswith("policies") for home in homes)
+    assert all(home == "envs.text.domain" or home.endswith("policies") for home in homes)
 
 
 @pytest.mark.parametrize("env_id", envs.ENVIRONMENTS)

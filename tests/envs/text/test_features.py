@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encoders.errors import UsageError
-from envs.features import PrincipalComponents
+from envs.text.features import PrincipalComponents
 
 # Around (10, 20): two units along the first axis, one along the second.
 CLOUD = np.array([[12, 20], [8, 20], [10, 21], [10, 19]], dtype=np.float32)
