@@ -33,6 +33,10 @@ ENCODERS = {
     "tiny": "encoders.tiny:tiny_encoder",
 }
 """From encoder name to the function that builds it out of an ``EncoderSettings``."""
+PRIVILEGED = {
+    "world": "The vectors of the hidden world itself: privileged, a ceiling, in environments over texts alone.",
+}
+"""Names that an environment takes for an encoder, and what each stands for: it looks at what no text says."""
 
 _HOME = {
     "BertEncoder": "bert",
@@ -53,6 +57,7 @@ _HOME = {
 
 __all__ = [
     "ENCODERS",
+    "PRIVILEGED",
     "BertEncoder",
     "CachedEncoder",
     "CosineIndex",

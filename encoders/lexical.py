@@ -1,4 +1,4 @@
-"""The encoder ``tfidf``: which words a text has, weighted by how rare they are. The one module that imports sklearn."""
+"""The encoder ``tfidf``: which words a text has, weighted by how rare they are."""
 
 import hashlib
 import json

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Sequence
 
-from encoders import ENCODERS
+from encoders import ENCODERS, PRIVILEGED
 from encoders.errors import Failure, UsageError
 from encoders.files import at_home
 from encoders.protocol import Encoder, Fittable, check_encoder
@@ -50,6 +50,11 @@ def _build(name: str, settings: EncoderSettings) -> Encoder:
     if name in ENCODERS:
         built: Encoder = lookup("encoder", name, ENCODERS)(settings)
         return built
+    if name in PRIVILEGED:
+        raise UsageError(
+            f'encoder "{name}" reads no texts: it stands for the vectors of an environment\'s hidden world; give it as '
+            f"the encoder of an environment over texts (--encoder {name}), or choose one of {', '.join(ENCODERS)}"
+        )
     folder = at_home(name)
     if name and folder.is_dir():
         from encoders.bert import BertEncoder

@@ -98,6 +98,8 @@ class TextDomain(Generic[AnyWorld]):
     """What is on offer and can be clicked: the source, unless a subclass sets another."""
     fingerprint: str
     """Hash of what the settings only name, see `envs.simulator.fingerprint_of`: catalogue, people, encoder."""
+    texts: tuple[str, ...]
+    """(N,) what the encoder reads of the items."""
 
     def __init__(self, settings: TextDomainSettings, world: AnyWorld, view: View, catalog: Catalog) -> None:
         check_sizes(settings.slate_size, settings.num_candidates, len(catalog))
@@ -110,6 +112,7 @@ class TextDomain(Generic[AnyWorld]):
         self._no_click = torch.tensor(float(settings.no_click_logit), device=self.device)
         self._slots_K = torch.arange(settings.slate_size, device=self.device)
         self._titles = np.array(catalog.titles, dtype=object)
+        self.texts = tuple(catalog.texts)
 
     def sample_users(self, number: int, split: Split, generator: torch.Generator) -> Tensors:
         """Draw users of a split, as the world does; no encoder has a say in it."""

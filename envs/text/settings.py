@@ -50,7 +50,7 @@ class TextDomainSettings:
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be, before anything is loaded; a folder is named from the root on."""
-        if self.encoder not in ENCODERS and Path(self.encoder).expanduser().is_dir():
+        if self.encoder not in (*ENCODERS, WORLD) and Path(self.encoder).expanduser().is_dir():
             object.__setattr__(self, "encoder", absolute(self.encoder))
         check_source(self)
         self.check_shares("profile_drift")

@@ -15,7 +15,7 @@ from encoders.errors import Failure, UsageError
 def tables(kind: str | None) -> list[Table]:
     """Return the tables of one kind, or of all; environments in full only if asked for by themselves."""
     from agents import AGENTS
-    from encoders import ENCODERS
+    from encoders import ENCODERS, PRIVILEGED
     from envs import ENVIRONMENTS
 
     made = []
@@ -24,7 +24,10 @@ def tables(kind: str | None) -> list[Table]:
     if kind in (None, "agents"):
         made.append(_described("agent", AGENTS))
     if kind in (None, "encoders"):
-        made.append(_described("encoder", ENCODERS))
+        encoders = _described("encoder", ENCODERS)
+        for name, meaning in PRIVILEGED.items():
+            encoders.add_row(name, meaning)
+        made.append(encoders)
     return made
 
 

@@ -115,6 +115,7 @@ def test_a_users_own_class_is_loaded_and_cached() -> None:
     [
         ("minilmm", 'unknown encoder "minilmm"; did you mean "minilm"'),
         ("", "unknown encoder"),
+        ("world", "give it as the encoder of an environment over texts"),
         ("no_such_module:Class", 'no module "no_such_module"'),
         ("./no/such/folder", "no such folder"),
         (f"{__name__}:Nothing", "lacks encode, dim, fingerprint"),

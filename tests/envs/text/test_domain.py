@@ -212,3 +212,12 @@ def test_measured_returns_stand_in_anchors_alone(env_id: str) -> None:
     for anchor in cls.ANCHORS:
         for figure in (anchor.mean, anchor.ci_low, anchor.ci_high):
             assert f"{figure:.2f}" not in cls.__doc__, f"{figure:.2f} stands in the docstring too"
+
+
+def test_a_folder_that_is_called_world_does_not_stand_for_the_worlds_own_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "world").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert PlainSettings(encoder="world").encoder == "world"
+    assert PlainSettings(encoder="./world").encoder == str(tmp_path / "world")

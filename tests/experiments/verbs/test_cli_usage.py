@@ -297,12 +297,13 @@ def test_table_says_around_how_many_users_were_drawn_and_warns_of_few(
 
 def test_list_names_everything_that_is_registered(slatelab: Slatelab) -> None:
     from agents import AGENTS
-    from encoders import ENCODERS
+    from encoders import ENCODERS, PRIVILEGED
     from envs import ENVIRONMENTS
 
     out = slatelab("list").out
-    for name in (*AGENTS, *ENCODERS, *ENVIRONMENTS):
+    for name in (*AGENTS, *ENCODERS, *PRIVILEGED, *ENVIRONMENTS):
         assert name in out
+    assert "privileged" in out
     assert "cosine" not in slatelab("list", "encoders").out
 
 
