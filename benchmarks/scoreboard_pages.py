@@ -14,7 +14,7 @@ from pathlib import Path
 
 from encoders.cache import write_atomically
 from encoders.errors import Failure, UsageError
-from experiments.benchmark.page import absence, difference, page, scores, share, steps
+from experiments.benchmark.page import absence, difference, scoreboard_page, scores, share, steps
 from experiments.benchmark.scoreboard import Arena, Scoreboard, read_scoreboard
 from experiments.benchmark.standings import HAND_RULE, MYOPIC
 from experiments.config import short_name
@@ -66,7 +66,7 @@ def between_marks(text: str, new: str) -> str:
 def row(arena: Arena, agent: str) -> list[str]:
     """Return how an agent stands in one environment."""
     trained, standing = agent.removesuffix(SAMPLED), arena.of(agent)
-    name = short_name(arena.env) + ("" if agent == trained else ", sampled")
+    name = short_name(arena.title) + ("" if agent == trained else ", sampled")
     if standing is None:
         return [name, "0", "", absence(arena, agent), "", "", ""]
     places = decimals(abs(standing.returned.mean))
@@ -91,7 +91,7 @@ def main() -> int:
     except (Failure, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
-    write_atomically(DOCS / "scoreboard.md", page(board).encode())
+    write_atomically(DOCS / "scoreboard.md", scoreboard_page(board).encode())
     write_atomically(results, scored.encode())
     for path in sorted((DOCS / "agents").glob("*.md")):
         text = path.read_text(encoding="utf-8").partition(f"\n{SECTION}")[0].rstrip("\n")

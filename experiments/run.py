@@ -137,6 +137,7 @@ class Run:
                 "env": train.env,
                 "agent": train.agent,
                 "seed": train.seed,
+                **({"encoder": self.settings.env.encoder} if hasattr(self.settings.env, "encoder") else {}),
                 "user_steps": training.user_steps,
                 "train_seconds": training.train_seconds,
                 "wall_seconds": training.wall_seconds,

@@ -23,6 +23,9 @@ from experiments.run import Run
 from experiments.settings import RunSettings
 from experiments.starting import resume, start, start_seeds
 
+BASELINES_SAY = ("env", "encoder", "panel", "users", "version")
+"""What the record of baselines says of any cell that it stands beside."""
+
 
 class Bench:
     """Does jobs, one after the other, and keeps the simulator of the environment it is at.
@@ -55,7 +58,7 @@ class Bench:
         cell, kernel = job.cells[0], self.kernels.of_content(job.cells[0])
         self.tell(f"{job.title} on {cell.panel.users:,} test users …")
         played = evaluation.play_panel(kernel, evaluation.baselines(kernel, cell.panel), cell.panel)
-        about = {name: value for name, value in cell.about().items() if name in ("env", "panel", "users", "version")}
+        about = {name: value for name, value in cell.about().items() if name in BASELINES_SAY}
         save_record(cell.baselines, Record(about=about, sessions=played))
         returns = {words(policy): float(earned.totals["reward"].mean()) for policy, earned in played.items()}
         means = [f"{policy} {rounded(mean)(mean)}" for policy, mean in returns.items()]

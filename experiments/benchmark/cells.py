@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from envs.simulator import resolve_device
 from experiments import config
 from experiments.checkpoint import installed_version
 from experiments.evaluation import Panel
-from experiments.folder import RunFolder, folder_name
+from experiments.folder import RunFolder
 from experiments.settings import FREE, SAME_VARIANT, TABLES, RunSettings
 
 RETURNS = "returns"
@@ -27,19 +27,28 @@ class Cell:
     run: RunSettings
     out: Path
     """The benchmark's folder."""
+    encoder: str = ""
+    """What the encoder is called in names of files, where it is another than the environment's own."""
     content: str = ""
     """The fingerprint of what the environment's settings only name, see `envs.simulator.fingerprint_of`."""
 
     @property
     def name(self) -> str:
-        """Return ``ENV--AGENT--seedSEED``."""
-        return folder_name(self.run.train)
+        """Return ``ENV--AGENT--seedSEED``, with another encoder than usual ``ENV--ENCODER--AGENT--seedSEED``."""
+        train = self.run.train
+        return f"{self.arena}--{config.short_name(train.agent)}--seed{train.seed}"
+
+    @property
+    def arena(self) -> str:
+        """Return what is called after the environment, and the encoder that it is seen through."""
+        env = config.short_name(self.run.train.env)
+        return f"{env}--{self.encoder}" if self.encoder else env
 
     @property
     def title(self) -> str:
         """Return its name for people."""
         train = self.run.train
-        return f"{config.short_name(train.env)} · {train.agent} · seed {train.seed}"
+        return f"{self.arena.replace('--', ' · ')} · {train.agent} · seed {train.seed}"
 
     @property
     def folder(self) -> RunFolder:
@@ -54,7 +63,7 @@ class Cell:
     @property
     def baselines(self) -> Path:
         """Return the path of what the baselines of its environment earned."""
-        return self.out / RETURNS / f"{config.short_name(self.run.train.env)}--baselines.safetensors"
+        return self.out / RETURNS / f"{self.arena}--baselines.safetensors"
 
     @property
     def panel(self) -> Panel:
@@ -90,7 +99,20 @@ class Cell:
             **{"env": train.env, "agent": train.agent, "seed": train.seed, "settings": self.variant},
             **{"panel": self.panel_key, "content": self.content, "users": train.eval_users},
             "version": installed_version(),
+            # (Records of the environment's own encoder are as they were before there was a choice.)
+            **({"encoder": self.encoder} if self.encoder else {}),
         }
+
+
+def encoder_name(encoder: str) -> str:
+    """Return what an encoder is called, fit for a file: of a folder its last name."""
+    return Path(encoder).name if Path(encoder).is_absolute() else config.short_name(encoder)
+
+
+def encoder_in_name(name: str, train: Mapping[str, Any]) -> str:
+    """Return what a cell's name says of the encoder, nothing for the environment's own."""
+    before, after = f"{config.short_name(train['env'])}--", f"{config.short_name(train['agent'])}--seed{train['seed']}"
+    return name.removeprefix(before).removesuffix(after).removesuffix("--") if name.endswith(f"--{after}") else ""
 
 
 def first_difference(

@@ -98,8 +98,8 @@ def _about(path: Path) -> dict[str, object]:
         about = read_record(path).about
     except Failure:
         return {}
-    names = ("env", "agent", "seed", "settings", "panel", "content", "users", "version")
-    return {name: about.get(name) for name in names}
+    names = ("env", "agent", "seed", "settings", "panel", "content", "users", "version", "encoder")
+    return {name: about[name] for name in names if name in about}
 
 
 def _made_of(cell: Cell) -> tuple[str | None, str]:
@@ -114,7 +114,7 @@ def _made_of(cell: Cell) -> tuple[str | None, str]:
 
 
 def make_jobs(cells: Sequence[Cell], todo: Sequence[tuple[Cell, bool]], at_once: bool) -> list[Job]:
-    """Return the jobs, environment by environment, the baselines that are missing first.
+    """Return the jobs, arena by arena, the baselines that are missing first.
 
     Args:
         cells: of the whole benchmark.
@@ -122,14 +122,14 @@ def make_jobs(cells: Sequence[Cell], todo: Sequence[tuple[Cell, bool]], at_once:
         at_once: put the seeds of an agent into one job.
     """
     jobs: list[Job] = []
-    for env in dict.fromkeys(cell.run.train.env for cell in cells):
-        first = next(cell for cell in cells if cell.run.train.env == env)
+    for arena in dict.fromkeys(cell.arena for cell in cells):
+        first = next(cell for cell in cells if cell.arena == arena)
         if _about(first.baselines).get("panel") != first.panel_key:
             jobs.append(Job(cells=(first,), baselines=True))
         grouped: dict[tuple[object, ...], list[Cell]] = {}
         for cell, replace in todo:
             train = cell.run.train
-            if train.env == env:
+            if cell.arena == arena:
                 grouped.setdefault((train.agent, replace, None if at_once else train.seed), []).append(cell)
         jobs += [Job(cells=tuple(group), replace=bool(key[1]), at_once=at_once) for key, group in grouped.items()]
     return jobs

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.benchmark.cells import Cell
-from experiments.config import short_name
 
 Status = Literal["done", "diverged", "n/a", "failed"]
 Tell = Callable[[str], None]
@@ -16,7 +15,7 @@ class Job:
     """Work for one process: the baselines of an environment, or seeds of one agent in it."""
 
     cells: tuple[Cell, ...]
-    """Of one environment and agent, which differ in the seed alone; of the baselines, any one of the environment."""
+    """Of one arena and agent, which differ in the seed alone; of the baselines, any one of the arena."""
     baselines: bool = False
     """Play the baselines instead of training."""
     replace: bool = False
@@ -25,15 +24,15 @@ class Job:
     """Train the seeds at once, where the agent can."""
 
     @property
-    def env(self) -> str:
-        """Return the environment."""
-        return self.cells[0].run.train.env
+    def arena(self) -> str:
+        """Return the environment, and the encoder that it is seen through."""
+        return self.cells[0].arena
 
     @property
     def title(self) -> str:
         """Return its name for people."""
         if self.baselines:
-            return f"{short_name(self.env)} · baselines"
+            return f"{self.arena.replace('--', ' · ')} · baselines"
         more = len(self.cells) - 1
         return self.cells[0].title + (f" and {more} more" if more else "")
 

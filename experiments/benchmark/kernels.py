@@ -10,7 +10,6 @@ from experiments.benchmark.cells import Cell
 from experiments.benchmark.jobs import Tell
 from experiments.benchmark.lines import Lines
 from experiments.building import build_kernel
-from experiments.config import short_name
 
 
 class Kernels:
@@ -44,7 +43,7 @@ def known_by_content(cells: Sequence[Cell], kernels: Kernels, tell: Tell) -> lis
     It stays empty where building an environment fails: why, its jobs find out again and say.
 
     Args:
-        cells: of all environments; those of one environment share its settings.
+        cells: of all environments; those of one arena share its settings.
         kernels: left with the simulator of the first environment.
         tell: takes lines for whoever watches.
 
@@ -53,13 +52,12 @@ def known_by_content(cells: Sequence[Cell], kernels: Kernels, tell: Tell) -> lis
     """
     contents: dict[str, str] = {}
     for cell in reversed(cells):
-        env = cell.run.train.env
-        if env not in contents:
+        if cell.arena not in contents:
             try:
-                with contextlib.redirect_stderr(Lines(short_name(env), tell)):
-                    contents[env] = fingerprint_of(kernels.of(cell))
+                with contextlib.redirect_stderr(Lines(cell.arena, tell)):
+                    contents[cell.arena] = fingerprint_of(kernels.of(cell))
             except UsageError:
                 raise
             except Exception:  # (an environment is anybody's code; the others go on)
-                contents[env] = ""
-    return [dataclasses.replace(cell, content=contents[cell.run.train.env]) for cell in cells]
+                contents[cell.arena] = ""
+    return [dataclasses.replace(cell, content=contents[cell.arena]) for cell in cells]

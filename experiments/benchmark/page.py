@@ -18,6 +18,7 @@ from experiments.report.numbers import (
     few,
     interval,
     markdown_table,
+    marked,
     rounded,
     signed,
     two_decimals,
@@ -39,6 +40,8 @@ READING = f"""\
   short rule. **Bold** where the interval lies above zero.
 * **AGENT_sampled**: the same runs of an agent that learns chances, with slates drawn from its policy; its own row and
   the table of scores show its likeliest slates.
+* **Encoder**: what reads the texts. Users are the same whatever it is, candidates are not: baselines are measured with
+  each, scores and differences lie within one. A privileged one looks at the hidden world: a ceiling.
 * **Interquartile mean**: of the scores of all runs, without the highest and the lowest quarter. Agents that cover
   different environments cannot be compared by it.
 * {NONE}: agent and environment do not fit, or there is no score. {DIVERGED}: a run diverged; it counts as it is."""
@@ -46,6 +49,7 @@ READING = f"""\
 COLUMNS = (
     *(
         "env",
+        "encoder",
         "agent",
         "seed",
         "status",
@@ -75,7 +79,7 @@ def write_scoreboard(out: Path) -> Scoreboard:
 
 
 def table(board: Scoreboard) -> str:
-    """Return results.csv: a row for each environment, agent and seed."""
+    """Return results.csv: a row for each environment, encoder, agent and seed."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -87,6 +91,7 @@ def table(board: Scoreboard) -> str:
 
 def _row(arena: Arena, cell: CellResult) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(cell, name) for name in ("env", "agent", "seed", "status", "reason")}
+    row["encoder"] = arena.encoder
     for name in ("user_steps", "train_seconds", "steps_per_second", "settings", "version"):
         row[name] = cell.about.get(name)
     row["eval_users"] = cell.about.get("users")
@@ -106,20 +111,28 @@ def scoreboard_page(board: Scoreboard) -> str:
     blocks = ["# Scoreboard", f"```console\n{commands}\n```" if commands else "", scores(board), READING]
     for arena in board.arenas:
         met = f"{crowd(arena.users, arena.clusters, 'test users')}, one session each."
-        blocks += [f"## {arena.env}", met, few(arena.users, arena.clusters), returns(arena), _notes(arena)]
+        if arena.encoder:
+            met += f" Texts are read by {marked(arena.encoder)}."
+        blocks += [f"## {arena.title}", met, few(arena.users, arena.clusters), returns(arena), _notes(arena)]
     if board.troubles:
         blocks += ["## What could not be read", _list(board.troubles)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def scores(board: Scoreboard) -> str:
-    """Return the table of agents by environments."""
+    """Return the table of agents by environments, under each encoder where there are several."""
+    envs = list(dict.fromkeys(arena.env for arena in board.arenas))
     rows = []
-    for agent, overall in board.overall().items():
-        means = [NONE, "0"] if overall is None else [share(overall[0]), str(overall[1])]
-        rows.append([f"**{agent}**", *means, *(_score_cell(arena, agent) for arena in board.arenas)])
-    envs = [short_name(arena.env) for arena in board.arenas]
-    return markdown_table(["agent", "interquartile mean", "environments", *envs], rows)
+    for encoder, seen in board.by_encoder().items():
+        arenas = {arena.env: arena for arena in seen.arenas}
+        for agent, overall in seen.overall().items():
+            means = [NONE, "0"] if overall is None else [share(overall[0]), str(overall[1])]
+            cells = [_score_cell(arenas[env], agent) if env in arenas else "–" for env in envs]
+            rows.append([marked(encoder) or "–", f"**{agent}**", *means, *cells])
+    heads = ["encoder", "agent", "interquartile mean", "environments", *map(short_name, envs)]
+    if not any(arena.apart for arena in board.arenas):
+        heads, rows = heads[1:], [row[1:] for row in rows]
+    return markdown_table(heads, rows)
 
 
 def _score_cell(arena: Arena, agent: str) -> str:

@@ -3,23 +3,27 @@
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from encoders.errors import Failure, UsageError
 from experiments import config
-from experiments.benchmark.cells import RETURNS
+from experiments.benchmark.cells import RETURNS, encoder_in_name, encoder_name
 from experiments.benchmark.notes import Notes
 from experiments.benchmark.record import Record, read_record
 from experiments.benchmark.standings import Earned, Entrant, Standing, everybody, interquartile, standings
 from experiments.building import MYOPIC_TWIN
 from experiments.folder import RunFolder
+from experiments.report.numbers import marked
 from experiments.sessions import SAMPLED, Sessions
 from experiments.statistics import Estimate, best_first
 
 MEASURED = ("done", "diverged")
 NAMED = ("env", "agent", "seed")
+Seen = tuple[str, str]
+"""Environment, and what a cell's name says of the encoder."""
+Known = Mapping[Seen, Record]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,10 @@ class CellResult:
     status: str
     """``done``, ``diverged``, ``n/a``, ``failed``, ``unfinished`` or ``left out``."""
     reason: str = ""
+    encoder: str = ""
+    """What its name says of the encoder; nothing for the environment's own."""
+    read_by: str = ""
+    """The encoder; nothing where there are no texts."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What its record or note says."""
     earned: Earned | None = None
@@ -44,9 +52,13 @@ class CellResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Arena:
-    """One environment."""
+    """One environment, seen through one encoder."""
 
     env: str
+    encoder: str = ""
+    """Through which it is seen; nothing where there are no texts."""
+    apart: bool = False
+    """Whether the environment is seen through others too."""
     users: int
     """Of the panel; 0 where nobody was measured."""
     clusters: int
@@ -55,6 +67,11 @@ class Arena:
     """The best first."""
     cells: Sequence[CellResult]
     """By agent and seed."""
+
+    @property
+    def title(self) -> str:
+        """Return its name, with the encoder where there are several."""
+        return f"{self.env}, {marked(self.encoder)}" if self.apart else self.env
 
     def of(self, agent: str) -> Standing | None:
         """Return how an agent stands, or None where no run of it was measured."""
@@ -69,6 +86,13 @@ class Scoreboard:
     arenas: Sequence[Arena]
     troubles: Sequence[str]
     """What could not be read, in sentences."""
+
+    def by_encoder(self) -> "dict[str, Scoreboard]":
+        """Return what was seen through each encoder, under its name; all as one where no environment saw several."""
+        if not any(arena.apart for arena in self.arenas):
+            return {"": self}
+        named = dict.fromkeys(arena.encoder for arena in self.arenas)
+        return {name: replace(self, arenas=[arena for arena in self.arenas if arena.encoder == name]) for name in named}
 
     def overall(self) -> dict[str, tuple[Estimate, int] | None]:
         """Return each agent's interquartile mean of scores and over how many environments; the best first."""
@@ -98,42 +122,52 @@ def read_scoreboard(out: Path) -> Scoreboard:
             records[path.stem] = read_record(path)
         except Failure as error:
             troubles.append(str(error))
-    baselines = {str(record.about["env"]): record for record in records.values() if "agent" not in record.about}
+    baselines = {_seen(record.about): record for record in records.values() if "agent" not in record.about}
     cells = _cells(out, records, notes, baselines)
     if not cells:
         command = shlex.join(["slatelab", "benchmark", "--out", str(out)])
         raise UsageError(f"{out} holds no run of a benchmark yet; {command} makes some")
     arenas = []
-    for env in dict.fromkeys(cell.env for cell in cells):
-        if env not in baselines:
-            troubles.append(f"the baselines of {env} are missing; repeat slatelab benchmark")
-        of_env = [cell for cell in cells if cell.env == env]
-        arenas.append(_arena(env, of_env, baselines[env].sessions if env in baselines else {}))
+    seen = dict.fromkeys((cell.env, cell.encoder) for cell in cells)
+    for env, encoder in seen:
+        known = baselines.get((env, encoder))
+        of_arena = [cell for cell in cells if (cell.env, cell.encoder) == (env, encoder)]
+        arena = _arena(of_arena, {} if known is None else known.sessions)
+        arena = replace(arena, apart=sum(other == env for other, _ in seen) > 1)
+        if known is None:
+            troubles.append(f"the baselines of {arena.title} are missing; repeat slatelab benchmark")
+        arenas.append(arena)
     return Scoreboard(commands=notes.commands, arenas=arenas, troubles=troubles)
 
 
-def _cells(out: Path, records: Mapping[str, Record], notes: Notes, baselines: Mapping[str, Record]) -> list[CellResult]:
+def _seen(about: Mapping[str, Any]) -> Seen:
+    return str(about["env"]), str(about.get("encoder", ""))
+
+
+def _cells(out: Path, records: Mapping[str, Record], notes: Notes, baselines: Known) -> list[CellResult]:
     """Return the cells that have a run folder or a note."""
     found: dict[str, CellResult] = {}
     for path in sorted(out.glob("[!.]*/config.toml")):
         folder = RunFolder(path.parent)
-        train = config.read_tables(path).get("train", {})
-        if train.keys() >= set(NAMED):
-            found[folder.path.name] = _cell(folder, train, records.get(folder.path.name), baselines)
+        settings = config.read_tables(path)
+        if settings.get("train", {}).keys() >= set(NAMED):
+            found[folder.path.name] = _cell(folder, settings, records.get(folder.path.name), baselines)
     for name, note in notes.cells.items():
         if name not in found or found[name].status not in MEASURED:
             named = {key: note[key] for key in (*NAMED, "status", "reason")}
-            found[name] = CellResult(**named, about=note)
-    return sorted(found.values(), key=lambda cell: (cell.env, cell.agent, cell.seed))
+            encoder = note.get("encoder", "")
+            found[name] = CellResult(**named, encoder=encoder, read_by=encoder, about=note)
+    return sorted(found.values(), key=lambda cell: (cell.env, cell.encoder, cell.agent, cell.seed))
 
 
-def _cell(
-    folder: RunFolder, train: Mapping[str, Any], record: Record | None, baselines: Mapping[str, Record]
-) -> CellResult:
+def _cell(folder: RunFolder, settings: config.Tables, record: Record | None, baselines: Known) -> CellResult:
+    train = settings["train"]
+    encoder = encoder_in_name(folder.path.name, train)
     named = {key: train[key] for key in NAMED}
+    named |= {"encoder": encoder, "read_by": encoder or encoder_name(str(settings.get("env", {}).get("encoder", "")))}
     if record is None or not folder.summary.is_file():
         return CellResult(**named, status="unfinished", reason="repeat the command to finish it")
-    about, of_env = record.about, baselines.get(train["env"])
+    about, of_env = record.about, baselines.get((train["env"], encoder))
     if of_env is None or about["panel"] != of_env.about["panel"]:
         reason = f"it met {about['users']:,} test users, and the baselines others"
         if of_env is not None and about["users"] == of_env.about["users"]:
@@ -153,7 +187,8 @@ def _cell(
     )
 
 
-def _arena(env: str, cells: Sequence[CellResult], baselines: Mapping[str, Sessions]) -> Arena:
+def _arena(cells: Sequence[CellResult], baselines: Mapping[str, Sessions]) -> Arena:
+    env = cells[0].env
     agents: dict[str, Entrant] = {}
     for agent in dict.fromkeys(cell.agent for cell in cells):
         runs = [cell.earned for cell in cells if cell.agent == agent and cell.earned is not None]
@@ -168,6 +203,7 @@ def _arena(env: str, cells: Sequence[CellResult], baselines: Mapping[str, Sessio
     panel = [each.cluster.tolist() for each in everybody(agents, earned)[:1]]
     return Arena(
         env=env,
+        encoder=next((cell.read_by for cell in cells if cell.read_by), ""),
         users=sum(map(len, panel)),
         clusters=len(set().union(*panel)),
         standings=standings(env, agents, earned),

@@ -17,6 +17,9 @@ class BenchmarkSettings:
     """Agents, each a name or module:Class of your own; all without it."""
     envs: tuple[str, ...] = ()
     """Environments; without it all that need no data of yours."""
+    encoders: tuple[str, ...] = ()
+    """Encoders through which the environments over texts are seen, each a name, a local folder or a hub name, or world
+    (privileged, a ceiling); without it each environment's own."""
     seeds: int = 5
     """Runs of each agent in each environment, with the seeds 0, 1, …; one of a policy that has nothing to learn."""
     steps: int | None = None

@@ -26,7 +26,7 @@ class Queue:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._waiting = list(jobs)
-        self._awaited = {job.env for job in jobs if job.baselines}
+        self._awaited = {job.arena for job in jobs if job.baselines}
 
     def __len__(self) -> int:
         """Return how many jobs nobody has taken."""
@@ -34,7 +34,7 @@ class Queue:
 
     def take(self, kernel_key: str | None) -> Job | None:
         """Return the next job that can be done, in the environment whose simulator is built if there is one."""
-        ready = [job for job in self._waiting if job.baselines or job.env not in self._awaited]
+        ready = [job for job in self._waiting if job.baselines or job.arena not in self._awaited]
         if not ready:
             return None
         job = next((job for job in ready if job.kernel_key == kernel_key), ready[0])
@@ -46,10 +46,10 @@ class Queue:
         ended(job, outcomes)
         if not job.baselines:
             return
-        self._awaited.discard(job.env)
+        self._awaited.discard(job.arena)
         if outcomes[0].status == "failed":
-            lost = [other for other in self._waiting if other.env == job.env]
-            self._waiting = [other for other in self._waiting if other.env != job.env]
+            lost = [other for other in self._waiting if other.arena == job.arena]
+            self._waiting = [other for other in self._waiting if other.arena != job.arena]
             for other in lost:
                 ended(other, other.failed(f"the baselines failed: {outcomes[0].text}"))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.building import MYOPIC_TWIN
-from experiments.report.numbers import words
+from experiments.report.numbers import marked, words
 from experiments.report.runs import FinishedRun, Policies
 from experiments.sessions import SAMPLED
 from experiments.settings import SAME_VARIANT
@@ -67,7 +67,7 @@ class Comparison:
 def compare(runs: Iterable[FinishedRun]) -> list[Comparison]:
     """Gather the runs whose numbers may be compared: of one environment, with equal baselines."""
     panels: dict[str, list[list[FinishedRun]]] = {}
-    for run in sorted(runs, key=lambda run: (run.env, run.agent, run.seed, run.name)):
+    for run in sorted(runs, key=lambda run: (run.env, run.encoder, run.agent, run.seed, run.name)):
         known = panels.setdefault(run.env, [])
         same = next((panel for panel in known if all(_same_panel(run, other) for other in panel)), None)
         if same is None:
@@ -75,10 +75,20 @@ def compare(runs: Iterable[FinishedRun]) -> list[Comparison]:
         else:
             same.append(run)
     return [
-        Comparison(title=env if len(found) == 1 else f"{env}, panel {rank} of {len(found)}", runs=panel)
+        Comparison(title=title, runs=panel)
         for env, found in panels.items()
-        for rank, panel in enumerate(found, start=1)
+        for title, panel in zip(_titles(env, found), found, strict=True)
     ]
+
+
+def _titles(env: str, panels: Sequence[Sequence[FinishedRun]]) -> list[str]:
+    """Return what tells the panels of an environment apart: the encoder, or else their rank."""
+    if len(panels) == 1:
+        return [env]
+    encoders = [{run.encoder for run in panel} for panel in panels]
+    if all(len(each) == 1 for each in encoders) and len(set().union(*encoders)) == len(panels):
+        return [f"{env}, {marked(min(each))}" for each in encoders]
+    return [f"{env}, panel {rank} of {len(panels)}" for rank in range(1, len(panels) + 1)]
 
 
 def contestants(comparison: Comparison) -> dict[str, list[Mapping[str, Estimate]]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from encoders import PRIVILEGED
 from experiments.statistics import Estimate
 
 NONE, DIVERGED = "n/a", "†"
@@ -15,6 +16,11 @@ Numeral = Callable[[float], str]
 def words(policy: str) -> str:
     """Return a policy's name in the summary as words: `hand rule`, and `near-oracle` by its usual spelling."""
     return policy.replace("near_", "near-").replace("_", " ")
+
+
+def marked(encoder: str) -> str:
+    """Return how an encoder is called in tables: one that looks at what no text says is marked."""
+    return f"{encoder} (privileged)" if encoder in PRIVILEGED else encoder
 
 
 def decimals(scale: float) -> int:

@@ -42,6 +42,11 @@ class FinishedRun:
     """User-steps to the mean return of the training sessions that ended lately."""
 
     @property
+    def encoder(self) -> str:
+        """Return what reads the texts of its environment; nothing where there are none."""
+        return str(self.settings.get("env.encoder", ""))
+
+    @property
     def baselines(self) -> Policies:
         """Return the policies that no training changes: neither the agent, however it shows slates, nor its twin."""
         learnt = (self.agent, self.agent + SAMPLED, MYOPIC_TWIN)

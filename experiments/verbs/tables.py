@@ -6,7 +6,7 @@ from rich.table import Table
 
 from experiments.benchmark.scoreboard import Scoreboard
 from experiments.evaluation import HEADS, Evaluation
-from experiments.report.numbers import DIVERGED, few, interval, two_decimals
+from experiments.report.numbers import DIVERGED, few, interval, marked, two_decimals
 from experiments.statistics import Estimate
 from experiments.verbs.terminal import PIPED_WIDTH, console
 
@@ -36,12 +36,16 @@ def print_scores(board: Scoreboard) -> None:
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    table.add_column("agent", overflow="fold")
+    by_encoder = board.by_encoder()
+    for name in ("encoder", "agent") if len(by_encoder) > 1 else ("agent",):
+        table.add_column(name, overflow="fold")
     for name in ("interquartile mean", "environments"):
         table.add_column(name, justify="right")
-    for agent, overall in board.overall().items():
-        estimate, environments = overall or (None, 0)
-        table.add_row(agent, "n/a" if estimate is None else _interval(estimate), str(environments))
+    for encoder, seen in by_encoder.items():
+        for agent, overall in seen.overall().items():
+            estimate, environments = overall or (None, 0)
+            row = [agent, "n/a" if estimate is None else _interval(estimate), str(environments)]
+            table.add_row(*([marked(encoder) or "–", *row] if len(by_encoder) > 1 else row))
     console().print(table)
 
 

@@ -184,7 +184,7 @@ def test_environment_that_a_preset_changes_for_one_agent_is_refused(monkeypatch:
 
 
 def test_two_cells_of_one_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.folder.short_name", lambda name: "same")
+    monkeypatch.setattr("experiments.config.short_name", lambda name: "same")
     with pytest.raises(UsageError, match="would share the folder"):
         plan(BenchmarkSettings(**TOY))
 

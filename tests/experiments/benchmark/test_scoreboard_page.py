@@ -105,7 +105,7 @@ def test_results_hold_a_row_for_each_run(slatelab: Slatelab) -> None:
         **{"env": "slatelab/A-v0", "agent": "slateq", "seed": "2", "status": "diverged", "reason": "train/loss is nan"},
         **{"return": "9.0", "return_ci_low": "8.0", "return_ci_high": "10.0", "length": "4.0", "ctr": "0.5"},
         **{"score": "0.8", "user_steps": "600", "eval_users": "2", "eval_clusters": "2"},
-        **{"settings": "s", "version": "1"},
+        **{"settings": "s", "version": "1", "encoder": ""},
     }
     header = Path("board/results.csv").read_text().splitlines()[0].split(",")
     assert {"train_seconds", "steps_per_second"} <= set(header)
