@@ -100,12 +100,12 @@ class Movies(TextDomain[RatedWorld]):
     Settings: ClassVar[type[MoviesSettings]] = MoviesSettings
     METRICS: ClassVar[tuple[Metric, ...]] = (*RatedWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 16.57, 16.20, 16.95),
-        Anchor("cosine", 18.59, 18.15, 19.03),
-        Anchor("popularity", 18.49, 18.15, 18.81),
-        Anchor("hand_rule", 21.10, 20.67, 21.54),
-        Anchor("myopic_oracle", 21.80, 21.34, 22.23),
-        Anchor("near_oracle", 34.65, 34.19, 35.11),
+        Anchor("random", 14.35, 12.64, 16.27),
+        Anchor("cosine", 16.24, 14.22, 18.45),
+        Anchor("popularity", 15.59, 14.80, 16.34),
+        Anchor("myopic_oracle", 18.75, 17.00, 20.63),
+        Anchor("hand_rule", 18.56, 16.67, 20.58),
+        Anchor("near_oracle", 30.29, 28.36, 32.35),
     )
     POLICIES: ClassVar[Mapping[str, Policy]] = {
         "myopic_oracle": myopic_oracle,
@@ -157,10 +157,10 @@ class MoviesMyopic(Movies):
 
     Settings = MoviesMyopicSettings
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 12.66, 12.58, 12.73),
-        Anchor("cosine", 13.55, 13.48, 13.62),
-        Anchor("popularity", 12.97, 12.90, 13.04),
-        Anchor("hand_rule", 13.63, 13.57, 13.69),
-        Anchor("myopic_oracle", 13.75, 13.68, 13.81),
-        Anchor("near_oracle", 13.75, 13.68, 13.81),
+        Anchor("random", 9.82, 9.58, 10.06),
+        Anchor("cosine", 12.85, 12.59, 13.10),
+        Anchor("popularity", 14.90, 14.63, 15.18),
+        Anchor("myopic_oracle", 16.62, 16.42, 16.83),
+        Anchor("hand_rule", 15.29, 15.06, 15.52),
+        Anchor("near_oracle", 16.62, 16.42, 16.83),
     )

@@ -80,12 +80,12 @@ class Feed(TextDomain[FeedWorld]):
     Settings: ClassVar[type[FeedSettings]] = FeedSettings
     METRICS: ClassVar[tuple[Metric, ...]] = (*FeedWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 10.19, 9.84, 10.51),
-        Anchor("cosine", 11.65, 11.34, 11.96),
-        Anchor("popularity", 6.71, 6.53, 6.90),
-        Anchor("myopic_oracle", 12.04, 11.76, 12.34),
-        Anchor("hand_rule", 12.60, 12.28, 12.92),
-        Anchor("near_oracle", 17.31, 16.84, 17.77),
+        Anchor("random", 11.07, 10.51, 11.66),
+        Anchor("cosine", 11.99, 11.44, 12.57),
+        Anchor("popularity", 8.80, 8.52, 9.11),
+        Anchor("myopic_oracle", 13.04, 12.54, 13.56),
+        Anchor("hand_rule", 13.95, 13.31, 14.57),
+        Anchor("near_oracle", 21.20, 20.31, 22.08),
     )
     POLICIES: ClassVar[Mapping[str, Policy]] = {
         "myopic_oracle": myopic_oracle,
@@ -120,10 +120,10 @@ class FeedMyopic(Feed):
 
     Settings = FeedMyopicSettings
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 8.54, 8.39, 8.70),
-        Anchor("cosine", 10.93, 10.76, 11.11),
-        Anchor("popularity", 7.14, 7.02, 7.26),
-        Anchor("hand_rule", 9.88, 9.72, 10.05),
-        Anchor("myopic_oracle", 11.74, 11.59, 11.89),
-        Anchor("near_oracle", 11.74, 11.59, 11.89),
+        Anchor("random", 5.90, 5.75, 6.06),
+        Anchor("cosine", 11.62, 11.31, 11.93),
+        Anchor("popularity", 10.49, 10.27, 10.72),
+        Anchor("myopic_oracle", 14.95, 14.75, 15.16),
+        Anchor("hand_rule", 10.10, 9.86, 10.33),
+        Anchor("near_oracle", 14.95, 14.75, 15.16),
     )

@@ -84,12 +84,12 @@ class News(TextDomain[NewsWorld]):
     Settings: ClassVar[type[NewsSettings]] = NewsSettings
     METRICS: ClassVar[tuple[Metric, ...]] = (*NewsWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 10.69, 10.54, 10.84),
-        Anchor("cosine", 12.83, 12.66, 13.01),
-        Anchor("popularity", 7.06, 6.97, 7.15),
-        Anchor("myopic_oracle", 11.77, 11.62, 11.91),
-        Anchor("hand_rule", 14.81, 14.60, 15.01),
-        Anchor("near_oracle", 19.72, 19.48, 19.98),
+        Anchor("random", 8.64, 8.44, 8.85),
+        Anchor("cosine", 9.48, 9.27, 9.70),
+        Anchor("popularity", 7.24, 7.11, 7.38),
+        Anchor("myopic_oracle", 10.22, 10.04, 10.39),
+        Anchor("hand_rule", 11.27, 11.00, 11.54),
+        Anchor("near_oracle", 16.27, 15.83, 16.71),
     )
     POLICIES: ClassVar[Mapping[str, Policy]] = {
         "myopic_oracle": myopic_oracle,
@@ -134,10 +134,10 @@ class NewsMyopic(News):
 
     Settings = NewsMyopicSettings
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 8.74, 8.62, 8.87),
-        Anchor("cosine", 11.61, 11.47, 11.74),
-        Anchor("popularity", 10.91, 10.77, 11.05),
-        Anchor("myopic_oracle", 16.20, 16.08, 16.32),
-        Anchor("hand_rule", 9.94, 9.82, 10.06),
-        Anchor("near_oracle", 16.20, 16.08, 16.32),
+        Anchor("random", 10.47, 10.20, 10.75),
+        Anchor("cosine", 13.08, 12.75, 13.41),
+        Anchor("popularity", 13.21, 12.87, 13.56),
+        Anchor("myopic_oracle", 18.85, 18.56, 19.14),
+        Anchor("hand_rule", 10.12, 9.89, 10.36),
+        Anchor("near_oracle", 18.85, 18.56, 19.14),
     )

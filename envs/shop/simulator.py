@@ -89,12 +89,12 @@ class Shop(TextDomain[ShopWorld]):
     Settings: ClassVar[type[ShopSettings]] = ShopSettings
     METRICS: ClassVar[tuple[Metric, ...]] = (*ShopWorld.METRICS, *OFFER_METRICS)
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 5.25, 5.15, 5.35),
-        Anchor("cosine", 5.50, 5.39, 5.61),
-        Anchor("popularity", 4.57, 4.47, 4.66),
-        Anchor("hand_rule", 6.85, 6.72, 6.98),
-        Anchor("myopic_oracle", 6.14, 6.04, 6.25),
-        Anchor("near_oracle", 15.63, 15.39, 15.86),
+        Anchor("random", 6.43, 6.20, 6.63),
+        Anchor("cosine", 6.64, 6.37, 6.92),
+        Anchor("popularity", 5.67, 5.52, 5.83),
+        Anchor("myopic_oracle", 9.08, 8.83, 9.33),
+        Anchor("hand_rule", 8.65, 8.30, 9.00),
+        Anchor("near_oracle", 19.77, 19.24, 20.30),
     )
     POLICIES: ClassVar[Mapping[str, Policy]] = {
         "myopic_oracle": myopic_oracle,
@@ -130,10 +130,10 @@ class ShopMyopic(Shop):
 
     Settings = ShopMyopicSettings
     ANCHORS: ClassVar[tuple[Anchor, ...]] = (
-        Anchor("random", 8.36, 8.24, 8.47),
-        Anchor("cosine", 18.50, 18.38, 18.61),
-        Anchor("popularity", 10.89, 10.78, 11.01),
-        Anchor("hand_rule", 15.43, 15.29, 15.58),
-        Anchor("myopic_oracle", 19.47, 19.37, 19.56),
-        Anchor("near_oracle", 19.47, 19.37, 19.56),
+        Anchor("random", 5.32, 5.19, 5.46),
+        Anchor("cosine", 10.81, 10.57, 11.07),
+        Anchor("popularity", 7.32, 7.16, 7.49),
+        Anchor("myopic_oracle", 12.52, 12.32, 12.72),
+        Anchor("hand_rule", 8.52, 8.27, 8.78),
+        Anchor("near_oracle", 12.52, 12.32, 12.72),
     )
