@@ -23,8 +23,8 @@ class Feed(TextDomain[FeedWorld]):
         real. A post stirs up (outrage o, a third of them), is plain, or does good (nourishment n, a third), and its
         wording lets one guess which. Most creators lean to one side, and posts that stir up reach further. A persona
         tells three interests and a temper in their own words; a drawn user has the persona's tastes and temper times
-        exp(0.3 N(0, 1)). Text features are the encoder's vectors, centred, the 32 leading principal components, unit
-        length; the start profile is the persona's text in the same space.
+        exp(0.3 N(0, 1)). Which subjects of a topic a persona fancies is planted too, and told by what they engage with
+        alone.
 
     Observation:
         ``user`` (3 (D + 16) + 8): the profile (padded by zeros), the decayed mean of the features engaged with (0.9 a
@@ -33,8 +33,8 @@ class Feed(TextDomain[FeedWorld]):
         the slates of this visit, the visits before it, the days away before it and the day.
         ``candidates`` (M, D + 16): text features and a random code of the creator, of unit length; ``candidate_ids``
         (M); ``popularity`` (M) standardised reach. ``response`` (K, 3): click, reward, and the answer, 1 to 5, whether
-        the post was worth the time; ``slate_items`` (K, D + 16). Tastes, temper, satiation, weariness, well-being,
-        energy, outrage and nourishment are hidden.
+        the post was worth the time; ``slate_items`` (K, D + 16). Tastes, fancies, temper, satiation, weariness,
+        well-being, energy, outrage and nourishment are hidden.
 
     Action:
         MultiDiscrete([M] * K): positions in the candidate set; a repeated one is an empty slot.
@@ -42,23 +42,36 @@ class Feed(TextDomain[FeedWorld]):
     Reward:
         1 for engaging with a post (a click), else 0.
 
-    User model:
-        Taste p is a share for each topic, q what it was at the start; h is temper; post i has topic t and creator c.
+    What the system sees:
+        Texts through the encoder of the settings: a post's vector x_i has the 32 leading principal components of its
+        text vector, centred, unit length; beside it a code of its creator. Engagement and feeling know none of it.
 
-        1. Candidates: 15 nearest to the profile x by cosine among the posts not shown before, 15 uniform
+        1. The profile x is at first what the persona says, in the same space, centred on the mean of all people's
+           words. After an engagement, x <- normalise(0.95 x + 0.05 x_i).
+        2. Candidates: 15 nearest to the profile by cosine among the posts not shown before, 15 uniform
            (``candidate_source``; of the whole catalogue, ``all``, a post already shown cannot be engaged with).
-        2. Engagement: multinomial logit with v_i = 9 sqrt(p_t) + 2 cos(x, x_i) + popularity_i + h o_i - g_t
-           - 3 f_c, no-click v_0 = 7.25; g is satiation with topics, f weariness of creators.
-        3. Feeling z = tanh(1.4 n_i - 0.8 o_i - 2 max(p_t - q_t, 0)); -0.3 without engagement. The last term is the echo
+
+    User model:
+        Taste p is a share for each topic, q what it was at the start; h is temper (about 1.6, 1 or 0.5); post i has
+        topic t and creator c, outrage o_i and nourishment n_i; u is what the user fancies and k_i the subject of the
+        post, unit vectors of 8 numbers. Decisiveness, fame, variety and stamina are factors of each user,
+        exp(0.2 N(0, 1)).
+
+        1. Engagement: multinomial logit with v_i = 9 sqrt(p_t) + 2 cos(u, k_i) + fame popularity_i + h o_i
+           - variety (g_t + 3 f_c), no-click v_0 = 6; g is satiation with topics, f weariness of creators; v_i - v_0 is
+           stretched by decisiveness.
+        2. Feeling z = tanh(1.4 n_i - 0.8 o_i - 2 max(p_t - q_t, 0)); -0.3 without engagement. The last term is the echo
            chamber: in what the feed has made of a taste, nothing is new.
-        4. Answer: clip(round(3 + 2 z + 0.7 N(0, 1)), 1, 5). Well-being w <- 0.9 w + 0.1 z.
-        5. On engagement, p <- 0.96 p + 0.04 onehot(t), x <- normalise(0.95 x + 0.05 x_i). Always, g <- 0.9 g + 0.1
-           onehot(t) and f <- 0.9 f + 0.1 onehot(c), the second terms for an engagement alone.
-        6. A visit starts with an energy of U[3, 9] and each slate costs 1 - 0.3 o_i: what stirs up keeps people
-           scrolling. When none is left the visit ends, and the user comes back with chance
+        3. Answer: clip(round(3 + 2 z + 0.7 N(0, 1)), 1, 5). Well-being w <- 0.9 w + 0.1 z.
+        4. On engagement, p <- 0.96 p + 0.04 onehot(t). Always, g <- 0.9 g + 0.1 onehot(t) and f <- 0.9 f + 0.1
+           onehot(c), the second terms for an engagement alone.
+        5. A visit starts with an energy of U[3, 9] times stamina and each slate costs 1 - 0.3 o_i: what stirs up keeps
+           people scrolling. When none is left the visit ends, and the user comes back with chance
            C = 0.97 sigmoid(15 (w + 0.2)), after 1 + floor(10 (1 - C) Exp(1)) days; a day away leaves 0.7 of g and f.
 
-        So what is engaged with most now makes each visit longer, taste narrower and the next visit less likely.
+        So what is engaged with most now makes each visit longer, taste narrower and the next visit less likely. The
+        myopic oracle knows all tastes and chases the outrage: every slate is the likeliest to be engaged with, and
+        fewer users come back. The hand rule knows none, puts back what shouts, keeps its users, and earns more.
 
     Episode end:
         Terminated when the user does not come back; truncated after 500 slates (never reached by the reference
@@ -106,8 +119,13 @@ class FeedMyopic(Feed):
     """The negative control of `Feed`: nothing a slate does lasts, so greedy play is optimal.
 
     Description:
-        As `Feed`, with one visit of 20 slates, in which taste and profile stay as they are and nothing tires (only the
-        posts already shown are gone). An agent that plans ahead can gain nothing here.
+        As `Feed`, with one visit of 20 slates times the user's stamina, in which tastes stay as they are and nothing
+        tires (only the posts already shown are gone). An agent that plans ahead can gain nothing here.
+
+    What the system sees:
+        As in `Feed`, but that nothing of it moves, except for the calendar: profile, vectors and traces of ``user``
+        stay as they were at first, and candidates are 30 uniform unseen posts, so that there is nothing to explore for
+        later.
 
     Anchors:
         `ANCHORS`, measured as for `Feed`; the near-oracle is the myopic oracle.
