@@ -48,8 +48,10 @@ def test_the_click_logit_is_the_documented_sum(news: News) -> None:
     state, items = reader(news, taste=0.5), news.world.items
     state |= {"trust": torch.tensor([0.8]), "lure": torch.tensor([1.4]), "variety": torch.tensor([1.5])}
     state["fatigue"] = torch.zeros_like(state["fatigue"]).index_fill(1, torch.tensor([4]), 0.5)
-    chosen = torch.tensor([[3, 700, 1100, 1101, int(items.sections[:, 4].argmax())]])
+    burst_now = int(items.timing(state["clock"], None)[1].argmax())
+    chosen = torch.tensor([[3, 700, 1100, burst_now, int(items.sections[:, 4].argmax())]])
     logits, (fresh, burst) = news.world.appeal(state, chosen), items.timing(state["clock"], chosen)
+    assert burst[0, 3] > 0.2
     for column, item in enumerate(chosen[0].tolist()):
         expected = (
             2 * 0.5 * items.sections[item].sum().item()

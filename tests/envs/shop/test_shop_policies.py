@@ -59,7 +59,7 @@ def test_the_satisfaction_that_the_planner_pays_for_pays(shop: Shop) -> None:
 def test_the_near_oracle_shows_the_slate_of_most_purchases_kept_and_a_price_on_satisfaction() -> None:
     simulator = build(num_candidates=8, num_exploration=3, slate_size=3)
     generator = torch.Generator().manual_seed(0)
-    state = simulator.start(simulator.sample_users(40, "test", generator), simulator.start_noise(40, generator))
+    state = simulator.start(simulator.sample_users(2000, "test", generator), simulator.start_noise(2000, generator))
     slates_L3 = torch.tensor(list(itertools.combinations(range(8), 3)))
     appeal_BM = simulator.world.appeal(state, state["candidates"])
     weights_BM = (4.5 + state["decisiveness"].unsqueeze(1) * (appeal_BM - 4.5)).exp()
