@@ -98,9 +98,9 @@ def test_another_encoder_is_refused(slatelab: Callable[..., Result], home: Path)
 
 def test_other_settings_are_refused_as_ever(slatelab: Callable[..., Result], home: Path) -> None:
     config = home / "run" / "config.toml"
-    config.write_text(config.read_text().replace("patience = 16.0", "patience = 17.0"))
+    config.write_text(config.read_text().replace("patience = 20.0", "patience = 21.0"))
     refused = slatelab("evaluate", home / "run")
-    assert (refused.code, "patience = 16.0, not 17.0" in refused.sentence) == (2, True)
+    assert (refused.code, "patience = 20.0, not 21.0" in refused.sentence) == (2, True)
 
 
 def test_a_folder_of_an_encoder_is_named_from_the_root_and_a_name_is_a_name(
