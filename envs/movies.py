@@ -35,14 +35,15 @@ class Movies(TextDomain[RatedWorld]):
         A user of a film service looks at slates of K films until their patience runs out. Catalogue, ratings and
         genres are MovieLens latest-small (films with ten ratings or more: 2,245).
 
-        Users are drawn around real raters, and two things are learnt of these. *What they are drawn to*: who watched
-        what, whatever they thought of it, gives every film a direction e_i (the 23 leading singular directions of
-        the watched matrix of the train raters, scaled for busy raters and famous films) and every rater an interest,
-        the mean direction of what they watched. *What they like*: a biased matrix factorisation of the train raters' stars;
-        validation and test raters are folded in, and the root mean squared error on hidden ratings of the test raters
-        is 0.857 stars against 0.878 for biases alone and 0.951 for the films' means. A drawn user has the interest and
-        the factors of a rater of the split plus noise of 0.3 (of the interest's length; in standard deviations).
-        Ten liked films of the rater's are known to the system as a history, and are not on offer.
+        Users are drawn around real raters, and two things are learnt of these. *What they are drawn to*: who
+        watched what, whatever they thought of it, gives every film a direction e_i (the 23 leading singular
+        directions of the watched matrix of the train raters, scaled for busy raters and famous films) and every
+        rater an interest, the mean direction of what they watched. *What they like*: a biased matrix
+        factorisation of the train raters' stars; validation and test raters are folded in, and the root mean
+        squared error on hidden ratings of the test raters is 0.857 stars against 0.878 for biases alone and
+        0.951 for the films' means. A drawn user has the interest and the factors of a rater of the split plus
+        noise of 0.3 (of the interest's length; in standard deviations). Ten liked films of the rater's are
+        known to the system as a history, and are not on offer.
 
     What the system sees:
         Text features are the encoder's vectors of "title (year). Genres: …", centred, the 32 leading principal
