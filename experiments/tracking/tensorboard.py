@@ -1,5 +1,6 @@
 """TensorBoard: scalars, layout, slates as text, item vectors in the projector, settings."""
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ class Board:
     def __init__(self, folder: Path, resume_at: int | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        purge_step = None if resume_at is None else resume_at + 1
+        purge_step = None
+        if resume_at is not None:
+            purge_step = resume_at + 1
+            _wait_for_a_later_second(folder)
         self.writer: Any = SummaryWriter(str(folder), purge_step=purge_step)
 
     def scalars(self, user_steps: int, row: Mapping[str, float]) -> None:
@@ -58,6 +62,17 @@ class Board:
     def close(self) -> None:
         """Bring everything to disk and close the files."""
         self.writer.close()
+
+
+def _wait_for_a_later_second(folder: Path) -> None:
+    """Wait, a second at most, until a new file sorts behind those there are.
+
+    Their names begin with the second in which they were made, then tell the process: of two in one second the later
+    could be read first, and what it says is to be forgotten would be the wrong half.
+    """
+    seconds = [name.split(".")[3] for name in (path.name for path in folder.glob("events.out.tfevents.*"))]
+    latest = max((int(second) for second in seconds if second.isdigit()), default=0)
+    time.sleep(min(max(latest + 1 - time.time(), 0.0), 1.0))
 
 
 def write_evaluation(folder: Path, user_steps: int, evaluation: Evaluation) -> None:
