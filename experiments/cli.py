@@ -43,13 +43,7 @@ def _run(arguments: list[str]) -> int:
     except OSError as error:
         return _complain(_about_file(error), FAILURE)
     except ImportError as error:
-        told = hidden_by_us(error.name)
-        if (
-            told is None
-            and isinstance(error, ModuleNotFoundError)
-            and (error.name or "").partition(".")[0] not in PACKAGES
-        ):
-            told = f'the package "{error.name}" is not installed; install slatelab again, or add it'
+        told = hidden_by_us(error.name) or _about_package(error)
         if told is None:
             raise
         return _complain(told, FAILURE)
@@ -68,6 +62,8 @@ def _run(arguments: list[str]) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     own_packages_first()
+    if any("\0" in argument for argument in arguments):
+        raise UsageError("an argument holds a zero byte, which no name or path can; leave it out")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_usage())
         return OK if arguments else USAGE

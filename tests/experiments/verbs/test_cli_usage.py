@@ -471,3 +471,9 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr("experiments.verbs.list.main", interrupt)
     assert main(["list"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_zero_byte_is_told_in_a_sentence_wherever_it_stands(slatelab: Callable[..., Result]) -> None:
+    for arguments in (("train", "--config", "\0"), ("report", "\0"), ("evaluate", "a\0b")):
+        result = slatelab(*arguments)
+        assert (result.code, "holds a zero byte" in result.sentence) == (2, True)
