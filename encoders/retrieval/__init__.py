@@ -1,0 +1,1 @@
+"""Retrieval behind one protocol: exact and approximate indices, and inner products told as cosines."""
