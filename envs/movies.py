@@ -43,7 +43,8 @@ class Movies(TextDomain[RatedWorld]):
         squared error on hidden ratings of the test raters is 0.857 stars against 0.878 for biases alone and
         0.951 for the films' means. A drawn user has the interest and the factors of a rater of the split plus
         noise of 0.3 (of the interest's length; in standard deviations). Ten liked films of the rater's are
-        known to the system as a history, and are not on offer.
+        known to the system as a history, and are not on offer. (``world_method="poisson"`` finds the directions in
+        another way, see docs/worlds.md; anchors are those of the default.)
 
     What the system sees:
         Text features are the encoder's vectors of "title (year). Genres: …", centred, the 32 leading principal

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from encoders.errors import UsageError
 from envs.candidates import SourceName
+from envs.fitted.engagement import METHODS, Method
 from envs.text.settings import TextDomainSettings
 
 UserVector = Literal["history", "text"]
@@ -17,6 +18,9 @@ class MoviesSettings(TextDomainSettings):
     user_vector: UserVector = "history"
     """What a session's profile starts from: the mean vector of a short history, or the rater's own text encoded."""
     num_exploration: int = 12
+    world_method: Method = "svd"
+    """How the world finds what people are drawn to, out of who rated what: leading singular directions, or a Poisson
+    factorisation, a second world to see whether what holds in one holds in another."""
     min_ratings: int = 10
     """Films with fewer ratings are left out."""
     history_size: int = 10
@@ -54,6 +58,8 @@ class MoviesSettings(TextDomainSettings):
         """Refuse settings that cannot be, before anything is loaded."""
         if self.user_vector not in get_args(UserVector):
             raise UsageError(f'unknown user_vector "{self.user_vector}" (known: {", ".join(get_args(UserVector))})')
+        if self.world_method not in METHODS:
+            raise UsageError(f'unknown world_method "{self.world_method}" (known: {", ".join(METHODS)})')
         super().__post_init__()
         if self.history_size < 1:
             raise UsageError(f"history_size is {self.history_size}; make it 1 or more")

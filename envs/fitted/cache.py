@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +72,13 @@ def _fit(dataset: DataSet, settings: PreferenceSettings, path: Path) -> Preferen
 
 def fit_fingerprint(dataset: DataSet, settings: PreferenceSettings) -> str:
     """Return the fingerprint of preferences: of ratings, settings and the version of the code that fits them."""
-    return fingerprint(dataset.fingerprint, json.dumps([CODE_VERSION, asdict(settings)], sort_keys=True))
+    return fingerprint(dataset.fingerprint, json.dumps([CODE_VERSION, settings.facts()], sort_keys=True))
 
 
 def _cache_key(dataset: DataSet, settings: PreferenceSettings) -> str:
     """Return a hash of everything that the fitted preferences depend on."""
     ratings = dataset.ratings
-    facts = [CODE_VERSION, asdict(settings), dataset.star_range, len(dataset.catalog), len(ratings.user_ids)]
+    facts = [CODE_VERSION, settings.facts(), dataset.star_range, len(dataset.catalog), len(ratings.user_ids)]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for column in (ratings.users, ratings.items, ratings.stars, ratings.timestamps):
         digest.update(np.ascontiguousarray(column).tobytes())

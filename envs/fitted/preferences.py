@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.errors import UsageError
 from envs.catalog import DataSet, FloatArray, IntArray, Ratings
-from envs.fitted.engagement import engagement_vectors, interests, num_directions, watched
+from envs.fitted.engagement import METHODS, Method, interests, num_directions, watched
 from envs.fitted.factorization import DoubleArray, RatingMatrix, Ridges, Side, item_side, predict, rater_side
 
 SPLITS = ("train", "validation", "test")
@@ -36,6 +37,15 @@ class PreferenceSettings:
     """Most liked items kept for a rater, the newest; at least 1."""
     seed: int = 0
     """Seed of the split of raters, of the hidden ratings and of the first factors."""
+    engagement: Method = "svd"
+    """How the directions that people are drawn to are found, out of who rated what."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what tells these settings from others, for fingerprints; the first method goes without saying."""
+        said = asdict(self)
+        if self.engagement == "svd":
+            del said["engagement"]
+        return said
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be fitted."""
@@ -48,6 +58,8 @@ class PreferenceSettings:
                 raise UsageError(f"{name} is {count}; make it 1 or more")
         if not 0.0 < self.hidden_share < 1.0:
             raise UsageError(f"hidden_share is {self.hidden_share}; make it more than 0 and less than 1")
+        if self.engagement not in METHODS:
+            raise UsageError(f'unknown engagement "{self.engagement}" (known: {", ".join(METHODS)})')
         for name, strength in asdict(self.ridges).items():
             if not 0.0 < strength < float("inf"):
                 raise UsageError(f"ridges.{name} is {strength}; make it a finite number above 0")
@@ -123,7 +135,7 @@ def fit_preferences(dataset: DataSet, settings: PreferenceSettings) -> Preferenc
     raters, items = _fit_sides(dataset, settings, settings.factors, of_train, np.ones_like(of_train))
     watched_UN = watched(ratings, len(dataset.catalog))
     width = num_directions(len(split["train"]), len(dataset.catalog))
-    directions_NW = engagement_vectors(watched_UN[split["train"]], width)
+    directions_NW = METHODS[settings.engagement](watched_UN[split["train"]], width)
     return Preferences(
         item_factors=(explicit * items.factors).astype(np.float32),
         item_biases=(scale * items.biases).astype(np.float32),

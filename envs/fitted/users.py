@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from envs.catalog import DataSet
 from envs.fitted.cache import fit_fingerprint, load_or_fit
+from envs.fitted.engagement import Method
 from envs.fitted.preferences import Preferences, PreferenceSettings
 from envs.fitted.raters import DrawnRaters, RaterPool, draw_raters, rater_pool
 from envs.fitted.scales import even_out
@@ -43,6 +44,7 @@ class FittedUsers:
     Args:
         dataset: catalogue and ratings.
         device: where everything goes.
+        engagement: how what people are drawn to is found, see `envs.fitted.engagement.METHODS`.
 
     Raises:
         UsageError: too few raters, or no signal in what they rated.
@@ -51,8 +53,8 @@ class FittedUsers:
     fingerprint: str
     """Of items, ratings and how preferences are fitted."""
 
-    def __init__(self, dataset: DataSet, device: torch.device) -> None:
-        dataset, settings = even_out(dataset), PreferenceSettings()
+    def __init__(self, dataset: DataSet, device: torch.device, engagement: Method = "svd") -> None:
+        dataset, settings = even_out(dataset), PreferenceSettings(engagement=engagement)
         self.preferences = load_or_fit(dataset, settings)
         _tell(dataset, self.preferences)
         self.fingerprint = fit_fingerprint(dataset, settings)

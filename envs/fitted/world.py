@@ -46,7 +46,7 @@ class RatedWorld(World):
 
     def __init__(self, dataset: DataSet, settings: MoviesSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
-        self.users = FittedUsers(dataset, device)
+        self.users = FittedUsers(dataset, device, settings.world_method)
         self.items = self.users.items
         self.vectors, self.people, self.popularity = self.items.directions, self.users.interests, self.items.popularity
         self.fingerprint = self.users.fingerprint

@@ -156,6 +156,25 @@ def test_a_linear_change_of_scale_changes_nobody(tmp_path: Path) -> None:
     torch.testing.assert_close(*affinities, atol=1e-3, rtol=0)
 
 
+def test_a_second_world_has_the_same_people_with_other_interests_and_is_known_by_its_fingerprint(
+    tmp_path: Path,
+) -> None:
+    write_shop(tmp_path)
+    first, second = _build(tmp_path), _build(tmp_path, world_method="poisson")
+    users = [world.sample_users(50, "test", torch.Generator().manual_seed(0)) for world in (first, second)]
+    for name in ("rater", "factors", "history", "stamina"):
+        assert torch.equal(users[0][name], users[1][name])
+    assert not torch.allclose(users[0]["interest"], users[1]["interest"], atol=0.1)
+    assert first.fingerprint != second.fingerprint
+    assert torch.equal(first.view.vectors, second.view.vectors)
+    _plays(second)
+
+
+def test_an_unknown_world_method_is_told_by_name() -> None:
+    with pytest.raises(UsageError, match=r'unknown world_method "nmf" \(known: svd, poisson\)'):
+        RatingsSettings(world_method="nmf")  # type: ignore[arg-type]
+
+
 def test_without_genres_nobody_is_satiated(tmp_path: Path) -> None:
     write_shop(tmp_path, genres=False)
     simulator = _build(tmp_path)

@@ -1,7 +1,7 @@
 """Fitted preferences are personal for real, and users drawn from them are who they claim to be."""
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from encoders.errors import UsageError
 from envs.catalog import DataSet, Ratings, build_catalog
-from envs.fitted.cache import load_or_fit
+from envs.fitted.cache import fit_fingerprint, load_or_fit
 from envs.fitted.factorization import RatingMatrix, Ridges, Side, item_side, rater_side, regress
 from envs.fitted.preferences import (
     Preferences,
@@ -141,7 +141,8 @@ def test_liked_is_above_the_own_mean_and_two_thirds_up_newest_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"factors": 0}, {"sweeps": 0}, {"hidden_share": 1.0}, {"ridges": Ridges(item_factors=0.0)}]
+    "wrong",
+    [{"factors": 0}, {"sweeps": 0}, {"hidden_share": 1.0}, {"ridges": Ridges(item_factors=0.0)}, {"engagement": "pca"}],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
@@ -168,7 +169,18 @@ def test_other_settings_or_ratings_are_not_taken_from_the_cache(planted: DataSet
     load_or_fit(planted, SETTINGS, tmp_path)
     load_or_fit(planted, replace(SETTINGS, seed=1), tmp_path)
     load_or_fit(replace(planted, ratings=planted.ratings.take(np.arange(5_000))), SETTINGS, tmp_path)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 3
+    poisson = load_or_fit(planted, replace(SETTINGS, engagement="poisson"), tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) == 4
+    _assert_same(load_or_fit(planted, SETTINGS, tmp_path), poisson)  # but for what people are drawn to
+    assert np.abs(load_or_fit(planted, SETTINGS, tmp_path).directions - poisson.directions).max() > 0.1
+
+
+def test_the_first_way_to_find_directions_leaves_fingerprints_as_they_were(planted: DataSet) -> None:
+    said = {name: value for name, value in asdict(SETTINGS).items() if name != "engagement"}
+    assert SETTINGS.facts() == said
+    poisson = replace(SETTINGS, engagement="poisson")
+    assert poisson.facts() == said | {"engagement": "poisson"}
+    assert fit_fingerprint(planted, poisson) != fit_fingerprint(planted, SETTINGS)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
