@@ -1,5 +1,6 @@
 """Compare an agent with every baseline on one fixed panel of users."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from envs.interface import Metric
 from envs.simulator import Simulator, Split, check_split
 from experiments import statistics
 from experiments.memory import enough_memory
-from experiments.report.numbers import DIVERGED, crowd, interval, signed, two_decimals
+from experiments.report.numbers import DIVERGED, crowd, interval, rounded, signed
 from experiments.seeds import Purpose, derive_seed
 from experiments.sessions import (
     SAMPLED,
@@ -116,6 +117,8 @@ class Evaluation:
     def rows(self) -> dict[str, list[str]]:
         """Return the cells of each policy under `HEADS`, the best return last."""
         rows = {}
+        returns = [estimates["return"].mean for estimates in self.policies.values()]
+        number = rounded(max((abs(mean) for mean in returns if math.isfinite(mean)), default=0.0))
         for policy in sorted(
             self.policies, key=lambda name: -statistics.best_first(self.policies[name]["return"].mean)
         ):
@@ -123,8 +126,8 @@ class Evaluation:
             paired = self.paired[policy]["return"] if policy in self.paired else None
             rows[policy] = [
                 policy + (f" {DIVERGED}" if policy.removesuffix(SAMPLED) in self.diverged else ""),
-                interval(estimates["return"], two_decimals),
-                "" if paired is None else interval(paired, signed(two_decimals)),
+                interval(estimates["return"], number),
+                "" if paired is None else interval(paired, signed(number)),
                 f"{estimates['length'].mean:.1f}",
                 f"{estimates['ctr'].mean:.3f}",
                 "" if score is None else f"{score:.2f}",
