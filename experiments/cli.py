@@ -14,6 +14,10 @@ VERBS = {
     "train": ("experiments.verbs.train:main", "train an agent and compare it with every baseline"),
     "evaluate": ("experiments.verbs.evaluate:main", "compare the agent of a run with every baseline anew"),
     "benchmark": ("experiments.verbs.benchmark:main", "train agents in environments with several seeds: a scoreboard"),
+    "pipeline": (
+        "experiments.verbs.pipeline:main",
+        "climb the ladder of recommenders on a data set, encoders among them",
+    ),
     "check": ("experiments.verbs.check:main", "check an environment or agent of your own, or any other"),
     "list": ("experiments.verbs.list:main", "list environments, agents, encoders"),
     "report": ("experiments.verbs.report:main", "compare finished runs in tables and figures"),

@@ -15,6 +15,8 @@ Purpose = Literal[
     "sampled slates",
     "resampled users",
     "resampled runs",
+    "random rung",
+    "tuning",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """What streams are for; the place of each goes into its seeds, so new ones are added at the end."""
