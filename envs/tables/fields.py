@@ -64,7 +64,8 @@ def choose_column(table: Table, what: str, asked: str) -> str:
     if name is None:
         raise UsageError(
             f"{table.path}, line 1: no column looks like a {what} (looked for {', '.join(KNOWN[what])}; there are: "
-            f"{', '.join(table.columns)}); name it with {what}_field (--env.{what}-field)"
+            f"{', '.join(table.columns)}); name it with {what}_field (--env.{what}-field; "
+            f"slatelab pipeline: --fields.{what})"
         )
     return name
 

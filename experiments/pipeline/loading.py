@@ -53,7 +53,7 @@ def item_hashes(item_ids: tuple[str, ...]) -> npt.NDArray[np.float64]:
 
 
 def least_like(dataset: DataSet, asked: float | None) -> float:
-    """Return the least rating that is a like.
+    """Return the least rating of the data set that is a like.
 
     Raises:
         UsageError: no rating is one.
@@ -66,4 +66,5 @@ def least_like(dataset: DataSet, asked: float | None) -> float:
             f"no rating of {dataset.name} is a like: the highest is {most:g} and a like begins at {least:g}; "
             "lower --liked"
         )
-    return float(least)
+    stars = dataset.ratings.stars
+    return float(stars[stars >= least].min())
