@@ -12,6 +12,7 @@ from experiments.pipeline.folder import PipelineFolder
 from experiments.pipeline.ladder import LADDER
 from experiments.pipeline.ranking import Model, judge
 from experiments.pipeline.rung import Choice, Rung, Setting, Watch, choose
+from experiments.pipeline.settings import PipelineSettings
 from experiments.pipeline.stages import Result, measured, read_result, write_result
 from experiments.pipeline.task import Task
 from experiments.plain import to_json
@@ -36,10 +37,8 @@ class Climb:
     """Whom they are judged by."""
     folder: PipelineFolder
     """Where results are kept."""
-    seed: int
-    """Of everything that is drawn."""
-    device: str
-    """Torch device."""
+    settings: PipelineSettings
+    """Seed, device, and how the tuned rungs learn."""
     results: dict[str, Result] = field(default_factory=dict)
     """What was climbed so far."""
     _models: dict[tuple[str, str], Model] = field(default_factory=dict)
@@ -94,7 +93,14 @@ class Climb:
         )
 
     def _fit(self, rung: Rung, task: Task, choice: Choice, watch: Watch) -> Model:
-        setting = Setting(choice=choice, others=self.other, seed=self.seed, device=self.device, watch=watch)
+        setting = Setting(
+            choice=choice,
+            others=self.other,
+            tuning=self.settings.tuning,
+            seed=self.settings.seed,
+            device=self.settings.device,
+            watch=watch,
+        )
         return rung.fit(task, setting)
 
     def other(self, name: str, task: Task) -> Model:

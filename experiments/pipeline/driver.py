@@ -19,7 +19,7 @@ from experiments.pipeline.board import write_rungs
 from experiments.pipeline.climbing import Climb, RungError
 from experiments.pipeline.estimates import Estimates, estimates
 from experiments.pipeline.folder import PipelineFolder
-from experiments.pipeline.ladder import BASELINES, rungs_asked
+from experiments.pipeline.ladder import BASELINES, RETRIEVERS, rungs_asked
 from experiments.pipeline.loading import least_like, load_dataset
 from experiments.pipeline.page import ladder_page
 from experiments.pipeline.rung import Rung
@@ -66,6 +66,11 @@ class Ladder:
                     for scenario, found in self.results.items()
                 }
             ),
+            "best_retriever": {
+                scenario: max(values, key=lambda name: values[name])
+                for scenario, found in self.results.items()
+                if (values := {name: found[name].value for name in RETRIEVERS if name in found})
+            },
             "failed": _by_rung(self.failed),
             "costs": {**self.about["costs"], **costs},
             **{name: value for name, value in self.about.items() if name != "costs"},
@@ -129,7 +134,7 @@ def _climb_all(
     """Climb every rung on every task, and say how far it is."""
     total, count, start = len(tasks) * len(rungs), 0, time.monotonic()
     for scenario, task in tasks.items():
-        climb = Climb(task, folder, settings.seed, settings.device)
+        climb = Climb(task, folder, settings)
         failed: dict[str, str] = {}
         for rung in rungs:
             count += 1

@@ -96,22 +96,24 @@ def item_similarities(likes_UN: Any, neighbours: int, shrinkage: float) -> Any:
         neighbours: entries that are kept in a column, at most.
         shrinkage: h, in users.
     """
-    by_item_NU = likes_UN.T.tocsr()
-    lengths_N = np.sqrt(np.asarray(likes_UN.sum(axis=0)).ravel())
-    num_items, blocks = likes_UN.shape[1], []
-    kept = min(neighbours, num_items)
-    for start in range(0, num_items, ITEMS_AT_ONCE):
-        items = np.arange(start, min(start + ITEMS_AT_ONCE, num_items))
-        both_IN = (by_item_NU[items] @ likes_UN).toarray()
-        both_IN[np.arange(len(items)), items] = 0.0
-        similar_IN = both_IN / np.maximum(lengths_N[items, None] * lengths_N + shrinkage, 1e-9)
-        others_IK = np.argpartition(similar_IN, num_items - kept, axis=1)[:, num_items - kept :]
-        values_IK = np.take_along_axis(similar_IN, others_IK, axis=1).astype(np.float32)
-        ends_I = np.arange(len(items) + 1) * kept
-        block = sparse.csr_matrix((values_IK.ravel(), others_IK.ravel(), ends_I), shape=(len(items), num_items))
-        block.eliminate_zeros()
-        blocks.append(block)
-    return sparse.vstack(blocks, format="csr").T.tocsr()
+    num_items, met = likes_UN.shape[1], np.flatnonzero(np.asarray(likes_UN.sum(axis=0)).ravel())
+    likes_UM = likes_UN[:, met]  # (items that nobody liked are like none)
+    by_item_MU = likes_UM.T.tocsr()
+    lengths_M = np.sqrt(np.asarray(likes_UM.sum(axis=0)).ravel())
+    kept, blocks = min(neighbours, len(met)), []
+    for start in range(0, len(met), ITEMS_AT_ONCE):
+        places = np.arange(start, min(start + ITEMS_AT_ONCE, len(met)))
+        both_IM = (by_item_MU[places] @ likes_UM).toarray()
+        both_IM[np.arange(len(places)), places] = 0.0
+        similar_IM = both_IM / (lengths_M[places, None] * lengths_M + shrinkage)
+        others_IK = np.argpartition(similar_IM, len(met) - kept, axis=1)[:, len(met) - kept :]
+        values_IK = np.take_along_axis(similar_IM, others_IK, axis=1).astype(np.float32)
+        rows_IK = np.broadcast_to(met[places, None], others_IK.shape)
+        blocks.append((values_IK.ravel(), met[others_IK].ravel(), rows_IK.ravel()))
+    values, others, items = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    similar_NN = sparse.csr_matrix((values, (others, items)), shape=(num_items, num_items))
+    similar_NN.eliminate_zeros()
+    return similar_NN
 
 
 def ease_scores(likes_UN: Any, penalty: float) -> Floats:

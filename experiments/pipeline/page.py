@@ -69,6 +69,8 @@ def ladder_page(plain: Plain) -> str:
     for scenario in plain["protocol"]:
         if scenario in ("warm", "cold"):
             parts += [f"## {title(plain, scenario)}", markdown_table(HEADS, rows(plain, scenario))]
+            if best := plain["best_retriever"].get(scenario):
+                parts.append(f"Chosen by the inner split among those with one vector an item and one a user: {best}.")
             if plain["paired"]:
                 heads = ("recall@10, paired", *(f"− {name}" for name in plain["paired"]))
                 parts.append(markdown_table(heads, differences(plain, scenario, "recall@10")))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoders.tuning.settings import TuningSettings
 from experiments.pipeline.ranking import Model, judge
 from experiments.pipeline.task import Task
 
@@ -24,6 +25,8 @@ class Setting:
     """What was chosen, or is tried."""
     others: Others
     """Models of the rungs it builds on."""
+    tuning: TuningSettings
+    """How what learns by descent does it."""
     seed: int
     """Of what it draws."""
     device: str

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from encoders.errors import UsageError
+from encoders.tuning.settings import TuningSettings
 from envs.tables.fields import Fields
 
 WHERE = ("data", "rungs", "device", "out", "overwrite")
 """Settings that change no figure of a rung."""
+DECIDED = {"loss": "the rung, such as --rungs tuned_elsa", "seed": "--seed", "device": "--device"}
+"""Settings of a fit that the pipeline decides itself, and by what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,8 @@ class PipelineSettings:
     """Columns of your own files, where they are not recognised by their names."""
     encoder: str = "minilm"
     """Text encoder that the text rungs build on: a name, a local folder, a hub name or module:Class."""
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    """How the tuned rungs learn; their losses are their own."""
     rungs: tuple[str, ...] = ()
     """Rungs to climb, with those that they build on; all without it."""
     liked: float | None = None
@@ -48,6 +53,10 @@ class PipelineSettings:
             value = getattr(self, name)
             if not low < value <= high:
                 raise UsageError(f"{name} is {value}; it has to be from {max(low, 0):g} to {high:g}")
+        usual = TuningSettings()
+        for name, instead in DECIDED.items():
+            if getattr(self.tuning, name) != getattr(usual, name):
+                raise UsageError(f"tuning.{name} is decided by {instead}; leave it out")
         if self.seed < 0:
             raise UsageError(f"seed is {self.seed}; it has to be at least 0")
 

@@ -225,6 +225,33 @@ def test_the_cold_ladder_can_be_left_out(slatelab: Callable[..., Result], tmp_pa
     assert list(ladder(tmp_path / "out")["rungs"]["popularity"]) == ["warm"]
 
 
+def test_tuned_rungs_go_on_from_what_they_kept(slatelab: Callable[..., Result], tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy")
+    tuned = ["tuned_softmax", "tuned_infonce", "tuned_elsa"]
+    base = [*COMMAND[:5], "--device", "cpu", "--tuning.epochs", "6", "--tuning.validate-every", "2"]
+    rungs = ["--rungs", *(f"{name}_popularity" for name in tuned), "hybrid"]
+    assert slatelab(*base, "--out", "whole", *rungs).code == 0
+    assert slatelab(*base, "--out", "parts", "--rungs", *tuned).code == 0
+    kept = tmp_path / "parts" / "models" / "warm" / "tuned_softmax"
+    assert {path.name for path in kept.iterdir()} == {"inner", "final"}
+    again = slatelab(*base, "--out", "parts", *rungs)
+    assert again.code == 0
+    assert again.err.count("was done before") == 2 * len(tuned)
+    assert figures(tmp_path / "parts") == figures(tmp_path / "whole")
+    found = ladder(tmp_path / "parts")
+    assert found["chosen"]["tuned_elsa"]["cold"]["settings"].keys() == {"epochs"}
+    assert found["costs"]["warm/tuned_elsa"]["parameters"] > 1000
+    assert found["best_retriever"]["warm"].startswith("tuned")
+    assert any((tmp_path / "whole" / "tensorboard" / "warm-tuned_softmax").iterdir())
+
+
+def test_what_the_rung_decides_is_no_setting(slatelab: Callable[..., Result], tmp_path: Path) -> None:
+    write_toy(tmp_path / "toy")
+    result = slatelab(*COMMAND, "--tuning.loss", "elsa")
+    assert result.code == 2
+    assert "tuning.loss is decided by the rung" in result.sentence
+
+
 def test_pairs_at_random_fall_to_popularity(climbed: Path, slatelab: Callable[..., Result], tmp_path: Path) -> None:
     write_toy(tmp_path / "toy", shuffled="pairs")
     assert slatelab(*COMMAND).code == 0
