@@ -48,9 +48,9 @@ def read_texts(settings: TextDomainSettings, catalog: Catalog, people: Sequence[
         UsageError: unknown encoder, or more features than the texts have components.
     """
     if settings.encoder == WORLD:
-        return Reading(world.vectors, world.people if people else None, f"{WORLD} {world.fingerprint}")
+        return Reading(world.vectors, world.people if people else None, f"{WORLD} {world.fingerprint}", tuple(people))
     texts = TextFeatures(catalog.texts, settings.encoder, settings.num_features, world.device)
-    return Reading(texts.items, texts.of_people(people) if people else None, texts.fingerprint)
+    return Reading(texts.items, texts.of_people(people) if people else None, texts.fingerprint, tuple(people))
 
 
 AnyWorld = TypeVar("AnyWorld", bound=World)

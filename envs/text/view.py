@@ -34,6 +34,8 @@ class Reading(NamedTuple):
     """(P, D) float32, unit rows, of those whose own words are read; None where a profile is made of a history."""
     fingerprint: str
     """Of the encoder."""
+    words: tuple[str, ...] = ()
+    """(P,) what they say of themselves."""
 
 
 class Seen(NamedTuple):
@@ -84,7 +86,7 @@ class View:
     def __init__(
         self, reading: Reading, popularity: Tensor, settings: ViewSettings, marks: Tensor | None = None
     ) -> None:
-        self.vectors, self.people, self.fingerprint = reading
+        self.vectors, self.people, self.fingerprint, self.words = reading
         self.popularity, self.settings = popularity, settings
         self.features = self.vectors if marks is None else torch.cat([self.vectors, marks], dim=1)
         self.traces = Traces(self.TRACES, self.vectors.device)
