@@ -96,7 +96,9 @@ def _about_file(error: OSError) -> str:
         return str(error)
     where = f" at {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.strerror}{where}; free some space, then go on with slatelab train --resume RUN"
+        return (
+            f"{error.strerror}{where}; free some space, then repeat the command (a training goes on with --resume RUN)"
+        )
     return f"{error.strerror}{where}; {cure(error)}"
 
 

@@ -270,3 +270,25 @@ def test_shuffled_texts_lose_what_they_gain_on_cold_items(
     for rung in ("bm25", "centred"):
         assert shuffled[rung]["cold"]["ndcg@10"]["ci_low"] < 0
         assert real[rung]["cold"]["ndcg@10"]["ci_low"] > 0
+
+
+@pytest.mark.slow
+def test_tuning_gains_nothing_from_pairs_at_random_or_shuffled_texts(
+    slatelab: Callable[..., Result], tmp_path: Path
+) -> None:
+    paired = {}
+    for shuffled in ("", "pairs", "texts"):
+        name = shuffled or "real"
+        write_toy(tmp_path / name, shuffled=shuffled)
+        base = ["pipeline", "--data", name, "--encoder", "tfidf", "--device", "cpu", "--out", f"out-{name}"]
+        assert slatelab(*base, "--rungs", "popularity", "tuned_softmax_popularity").code == 0
+        paired[name] = ladder(tmp_path / f"out-{name}")["paired"]["popularity"]
+    gain = {
+        name: {
+            kind: found[rung][kind]["ndcg@10"]
+            for rung, kind in (("tuned_softmax_popularity", "warm"), ("tuned_softmax", "cold"))
+        }
+        for name, found in paired.items()
+    }
+    assert gain["real"]["warm"]["ci_low"] > 0 > gain["pairs"]["warm"]["ci_low"]
+    assert gain["real"]["cold"]["ci_low"] > 0 > gain["texts"]["cold"]["ci_low"]
