@@ -50,7 +50,7 @@ class BertEncoder:
         self.settings = settings or EncoderSettings()
         self.layout = source.layout
         self.dim = min(source.dim, source.layout.width or source.dim)
-        self._source = source
+        self.source = source
         self._judged = self._warned = False
         self._read = self._unread = 0
         self._model: tuple[Any, torch.device] | None = None
@@ -66,7 +66,7 @@ class BertEncoder:
     def fingerprint(self) -> str:
         """A hash of weights, configuration, tokenizer, layout and precision; the device is no part of it."""
         layout = {name: value for name, value in asdict(self.layout).items() if value is not None}
-        parts = {"source": self._source.digest(), "precision": self.settings.precision, **layout}
+        parts = {"source": self.source.digest(), "precision": self.settings.precision, **layout}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -98,7 +98,7 @@ class BertEncoder:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        return self._source.tokenizer()
+        return self.source.tokenizer()
 
     def _load(self) -> tuple[Any, "torch.device"]:
         """Return (model, device), built on the first call."""
@@ -106,7 +106,7 @@ class BertEncoder:
             import torch
 
             device = self.settings.resolve_device()
-            model = self._source.model().to(device=device, dtype=getattr(torch, self.settings.precision))
+            model = self.source.model().to(device=device, dtype=getattr(torch, self.settings.precision))
             self._model = model, device
         return self._model
 
@@ -129,6 +129,8 @@ class BertEncoder:
                     states_BTD = model(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state.float()
                     mean = self.layout.pooling == "mean"
                     pooled_BD = masked_mean(states_BTD, mask_BT) if mean else states_BTD[:, 0]
+                    for step in self.source.head:
+                        pooled_BD = step.apply(pooled_BD) if step else torch.nn.functional.normalize(pooled_BD, dim=1)
                     units_BD = torch.nn.functional.normalize(pooled_BD[:, : self.dim], dim=1)
                     vectors_ND[batch] = units_BD.cpu().numpy()
                     progress.advance(len(batch))

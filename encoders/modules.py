@@ -4,12 +4,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from encoders.dense import Step, read_dense
 from encoders.errors import Failure
 from encoders.layout import POOLINGS, Layout, read_json, read_limit, read_object
 
 logger = logging.getLogger("slatelab.encoders")
 
-KINDS = ("Transformer", "Pooling", "Dropout", "Normalize")
+KINDS = ("Transformer", "Pooling", "Dropout", "Dense", "Normalize")
+_REPEATED = ("Dropout", "Dense", "Normalize")
 _CONFIGS = "sentence_*_config.json"
 """Settings of the Transformer; the star is the kind of the model, today always ``bert``."""
 _SENTENCE = "config_sentence_transformers.json"
@@ -25,7 +27,7 @@ _PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 
 
 def read_folder(folder: Path) -> tuple[Path, Layout]:
-    """Return the folder of the transformers model within a model's folder, and its layout.
+    """Return the folder of the transformers model within a model's folder, and its layout; see also `read_head`.
 
     A folder without ``modules.json`` is a plain transformers model: the mean over its tokens.
 
@@ -36,18 +38,35 @@ def read_folder(folder: Path) -> tuple[Path, Layout]:
     if modules is None:
         _refuse_half_a_folder(folder)
         return folder, Layout(max_length=read_limit(folder))
-    paths = _module_paths(folder, modules)
+    placed = _modules(folder, modules)
+    paths = dict(placed)
     limit, lower_case = _read_transformer(paths["Transformer"])
     pooling, reads_prompt = _read_pooling(paths["Pooling"] / "config.json")
-    if "Normalize" in paths:
-        normalize = _Settings(paths["Normalize"] / "config.json")
-        normalize.expect("module_input_name", "sentence_embedding")
-        normalize.expect("module_output_name", "sentence_embedding")
-        normalize.refuse_rest()
-    ends_normalized = "Normalize" in list(paths)[list(paths).index("Pooling") :]
-    prompt, width = _read_model(folder / _SENTENCE, reads_prompt, ends_normalized)
+    last = [kind for kind, _ in placed if kind != "Dropout"][-1]
+    prompt, width = _read_model(folder / _SENTENCE, reads_prompt, last == "Normalize")
     layout = Layout(pooling=pooling, max_length=limit, lower_case=lower_case, prompt=prompt, width=width)
     return paths["Transformer"], layout
+
+
+def read_head(folder: Path) -> tuple[Step, ...]:
+    """Return what is done to the pooled vector of a text, in order; nothing where that is to scale it at most.
+
+    Raises:
+        Failure: a layer is not one that this package has.
+    """
+    modules = read_json(folder / "modules.json")
+    placed = [] if modules is None else _modules(folder, modules)
+    steps: list[Step] = []
+    for kind, path in placed:
+        if kind == "Normalize":
+            normalize = _Settings(path / "config.json")
+            normalize.expect("module_input_name", "sentence_embedding")
+            normalize.expect("module_output_name", "sentence_embedding")
+            normalize.refuse_rest()
+            steps.append(None)
+        elif kind == "Dense":
+            steps.append(read_dense(path))
+    return tuple(steps) if any(steps) else ()
 
 
 class _Settings:
@@ -81,10 +100,10 @@ class _Settings:
         )
 
 
-def _module_paths(folder: Path, modules: Any) -> dict[str, Path]:
-    """Return the folder of each module by its kind; they have to be a Transformer, a Pooling, and what changes less."""
+def _modules(folder: Path, modules: Any) -> list[tuple[str, Path]]:
+    """Return kind and folder of each module; they have to be a Transformer, a Pooling, and what works on its vector."""
     path = folder / "modules.json"
-    paths: dict[str, Path] = {}
+    placed: list[tuple[str, Path]] = []
     for module in modules if isinstance(modules, list) else [None]:
         if not isinstance(module, dict) or not isinstance(place := module.get("path", ""), str):
             raise Failure(f"{path} is no list of modules; copy the model folder again")
@@ -96,12 +115,15 @@ def _module_paths(folder: Path, modules: Any) -> dict[str, Path]:
             )
         if Path(place).is_absolute() or ".." in Path(place).parts:
             raise Failure(f"{path} has a module outside the folder ({place}); copy the model folder again")
-        if kind in paths and kind != "Dropout":
+        if kind in dict(placed) and kind not in _REPEATED:
             raise Failure(f"{path} has two {kind} modules, which this package does not run; choose another model")
-        paths[kind] = folder / place
-    if list(paths)[:1] != ["Transformer"] or "Pooling" not in paths:
-        raise Failure(f"{path} has {', '.join(paths) or 'no modules'}; it has to begin with a Transformer and pool it")
-    return paths
+        if kind == "Dense" and "Pooling" not in dict(placed):
+            raise Failure(f"{path} has a Dense module before any Pooling, which this package does not run")
+        placed.append((kind, folder / place))
+    kinds = [kind for kind, _ in placed]
+    if kinds[:1] != ["Transformer"] or "Pooling" not in kinds:
+        raise Failure(f"{path} has {', '.join(kinds) or 'no modules'}; it has to begin with a Transformer and pool it")
+    return placed
 
 
 def _read_transformer(folder: Path) -> tuple[int, bool]:

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from encoders.dense import Dense, Step
 from encoders.errors import Failure, UsageError
 from encoders.files import file_sha256
 from encoders.layout import Layout, read_object, read_width, token_limit
-from encoders.modules import read_folder
+from encoders.modules import read_folder, read_head
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -35,7 +36,12 @@ class ModelSource(Protocol):
 
     @property
     def dim(self) -> int:
-        """Width of the model's states."""
+        """Width of a text's vector."""
+        ...
+
+    @property
+    def head(self) -> tuple[Step, ...]:
+        """What is done to the pooled states, in order."""
         ...
 
     def digest(self) -> str:
@@ -61,6 +67,7 @@ class FolderSource:
     """
 
     def __init__(self, folder: Path | str) -> None:
+        self.head = read_head(Path(folder))
         self.folder, self.layout = read_folder(Path(folder))
         if not (self.folder / "config.json").is_file():
             raise Failure(f"{self.folder} has no config.json; give the folder of a transformers model")
@@ -74,7 +81,8 @@ class FolderSource:
             raise Failure(f"{self.folder} holds an adapter; merge it into the model and save that, or choose another")
         if read_object(self.folder / "config.json").get("is_encoder_decoder"):
             raise Failure(f"{self.folder} is an encoder-decoder; choose an encoder such as a BERT")
-        self.dim = read_width(self.folder)
+        layers = [step for step in self.head if isinstance(step, Dense)]
+        self.dim = layers[-1].width if layers else read_width(self.folder)
 
     def digest(self) -> str:
         """Return a hash of the files, without building the model."""
@@ -82,6 +90,7 @@ class FolderSource:
         tokenizer = [self.folder / name for name in _TOKENIZER_FILES if (self.folder / name).is_file()]
         tokenizer += sorted(self.folder.glob("*.model"))
         listing = "".join(f"{path.name} {file_sha256(path)}\n" for path in (*self._weights, config, *tokenizer))
+        listing += "".join(f"{step.digest() if step else 'unit length'}\n" for step in self.head)
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def tokenizer(self) -> Any:
@@ -140,6 +149,7 @@ class MemorySource:
         if not hasattr(tokenizer, "backend_tokenizer"):
             raise UsageError(f"{type(tokenizer).__name__} is no fast tokenizer; give one of transformers.AutoTokenizer")
         self._model, self._tokenizer = model, tokenizer
+        self.head: tuple[Step, ...] = ()
         self.layout = layout or Layout(max_length=token_limit(self._config(), tokenizer.model_max_length))
         self.dim = int(model.config.hidden_size)
 

@@ -23,6 +23,7 @@ VERBS = {
     "report": ("experiments.verbs.report:main", "compare finished runs in tables and figures"),
     "dashboard": ("experiments.verbs.dashboard:main", "show runs in TensorBoard"),
     "readout": ("experiments.verbs.readout:main", "say how much of a hidden world the texts of its items tell"),
+    "encode": ("experiments.verbs.encode:main", "turn a file of texts into vectors"),
     "score": ("experiments.verbs.score:main", "say how near an item's text is to a user's"),
 }
 """Name to import path and help line. A line here is all that a new verb needs beside its own file."""
