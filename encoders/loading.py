@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 
 from encoders import ENCODERS, PRIVILEGED
 from encoders.errors import Failure, UsageError
@@ -9,6 +10,9 @@ from encoders.files import at_home
 from encoders.protocol import Encoder, Fittable, check_encoder
 from encoders.registry import load_object, lookup, unknown_name
 from encoders.settings import EncoderSettings
+
+EXPORTED = "encoder"
+"""The folder within that of a run which holds the encoder that it tuned."""
 
 
 def load_encoder(
@@ -23,8 +27,9 @@ def load_encoder(
     """Return the encoder called ``name``.
 
     Args:
-        name: a key of ``ENCODERS``; the local folder of a transformers model; ``"module:Class"``, which is
-            called with an ``EncoderSettings``; or a hub name such as ``"BAAI/bge-small-en-v1.5"``.
+        name: a key of ``ENCODERS``; the local folder of a transformers model, or of a run of ``slatelab pipeline``
+            that exported one; ``"module:Class"``, which is called with an ``EncoderSettings``; or a hub name such as
+            ``"BAAI/bge-small-en-v1.5"``.
         device: "auto" (CUDA if there is one), "cpu", "cuda", "cuda:N" or "mps".
         precision: "float32", "bfloat16" or "float16" (GPU only).
         batch_size: texts in one forward pass.
@@ -57,6 +62,7 @@ def _build(name: str, settings: EncoderSettings) -> Encoder:
         )
     folder = at_home(name)
     if name and folder.is_dir():
+        folder = _within_run(folder)
         from encoders.bert import BertEncoder
 
         return BertEncoder.from_folder(folder, settings)
@@ -70,6 +76,14 @@ def _build(name: str, settings: EncoderSettings) -> Encoder:
 
         return BertEncoder.from_folder(hub_folder(name), settings)
     raise unknown_name("encoder", name, ENCODERS)
+
+
+def _within_run(folder: Path) -> Path:
+    """Return the folder of the encoder that a run of `slatelab pipeline` exported, or the folder itself."""
+    if any((folder / file).is_file() for file in ("config.json", "modules.json")):
+        return folder
+    exported = folder / EXPORTED
+    return exported if exported.is_dir() else folder
 
 
 def _build_own(name: str, settings: EncoderSettings) -> Encoder:

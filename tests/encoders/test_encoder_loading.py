@@ -1,6 +1,7 @@
 """load_encoder, the lazy package, minilm's sources and the hub."""
 
 import hashlib
+import importlib
 import importlib.util
 import logging
 import shutil
@@ -282,3 +283,13 @@ def test_the_real_hub_client_is_asked_for_safetensors_only(monkeypatch: pytest.M
     patterns = asked["allow_patterns"]
     assert isinstance(patterns, list)
     assert not any(pattern.endswith((".bin", ".py", ".pkl", "*")) for pattern in patterns)
+
+
+def test_the_folder_of_a_run_stands_for_the_encoder_that_it_exported(tmp_path: Path) -> None:
+    loading = importlib.import_module("encoders.loading")
+    within = tmp_path / "run" / "encoder"
+    within.mkdir(parents=True)
+    assert loading._within_run(tmp_path / "run") == within
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert loading._within_run(tmp_path / "run") == tmp_path / "run"  # a model of its own
+    assert loading._within_run(within) == within
