@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from encoders import load_encoder
 from encoders.errors import UsageError
+from encoders.loading import EXPORTED
 from encoders.tuning.fitting import tune
 from encoders.tuning.histories import Histories
+from encoders.tuning.saving import save_encoder
 from encoders.tuning.settings import TuningSettings
 from encoders.tuning.tuned import Tuned
 from envs.interface import Observation
@@ -101,6 +104,29 @@ def loop_encoder(
         validation=lambda tuned: recall(tuned.items(vectors_ND), log, settings.seed),
         watch=watch,
     )
+
+
+def export(
+    simulator: TextDomain[Any],
+    out: Path,
+    settings: LoopSettings,
+    watch: Callable[[int, Mapping[str, float]], None] | None = None,
+) -> Path:
+    """Fit an encoder for the loop and write it into a run folder, which `--encoder` takes; return its own folder.
+
+    Args:
+        simulator: as `loop_encoder`.
+        out: the run folder.
+        settings: users and fit.
+        watch: as `loop_encoder`.
+
+    Raises:
+        UsageError: as `loop_encoder`; an encoder that is no transformers model.
+        Failure: the folder cannot be written to.
+    """
+    tuned = loop_encoder(simulator, settings, watch)
+    save_encoder(out / EXPORTED, load_encoder(simulator.settings.encoder, device=str(simulator.device)), tuned)
+    return out / EXPORTED
 
 
 def log_of(simulator: TextDomain[Any], settings: LoopSettings) -> Log:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 class _Flags:
     # Under no name of their own, so that what they refuse is the one sentence of every other mistake.
     settings: Annotated[PipelineSettings, tyro.conf.arg(name="")]
+    env: str = ""
+    """An environment over texts: instead of the ladder, tune an encoder for its loop on train users alone (their likes,
+    or clicks logged under random slates) and write it into OUT, which --encoder of other commands takes."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,7 +30,33 @@ def main(arguments: Sequence[str]) -> int:
     flags = tyro.cli(
         _Flags, prog="slatelab pipeline", args=list(arguments), description=inspect.getdoc(PipelineSettings)
     )
+    if flags.env:
+        return _export(flags.env, flags.settings)
     return _pipeline(flags.settings, shlex.join(["slatelab", "pipeline", *arguments]))
+
+
+def _export(env: str, settings: PipelineSettings) -> int:
+    from experiments.config import build, simulator_class
+    from experiments.names import canonical_encoder, canonical_env
+    from experiments.pipeline.loop_encoder import LoopSettings, export
+    from experiments.progress import log_to_stderr, say
+    from experiments.report.writing import check_out
+
+    log_to_stderr()
+    check_out(settings.out)
+    env = canonical_env(env)
+    asked: dict[str, Any] = {"encoder": canonical_encoder(settings.encoder)}
+    cls = simulator_class(env)
+    if settings.data is not None and hasattr(cls.Settings, "data"):
+        asked["data"] = str(settings.data)
+    simulator = cls(build(cls.Settings, "env", {"env": asked}), device=settings.device)
+
+    def watch(epoch: int, told: Mapping[str, float]) -> None:
+        say(f"epoch {epoch}: " + " · ".join(f"{name} {value:.3f}" for name, value in told.items()))
+
+    folder = export(simulator, settings.out, LoopSettings(seed=settings.seed), watch)
+    print(f"the encoder is in {folder}; slatelab train --env {env} --encoder {settings.out} looks through it")
+    return 0
 
 
 def _pipeline(settings: PipelineSettings, command: str) -> int:

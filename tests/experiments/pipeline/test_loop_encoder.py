@@ -1,6 +1,7 @@
 """An encoder for the loop learns from train users alone, and finds what they go for."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from envs.ratings import Ratings, RatingsSettings
 from envs.shop.settings import ShopSettings
 from envs.shop.simulator import Shop
 from experiments.checking.small_settings import write_shop
-from experiments.pipeline.loop_encoder import Log, LoopSettings, clicks, log_of, loop_encoder, recall
+from experiments.pipeline.loop_encoder import Log, LoopSettings, clicks, export, log_of, loop_encoder, recall
 
 SMALL = LoopSettings(
     train_users=1000,
@@ -51,6 +52,16 @@ def test_tuned_on_clicks_random_vectors_become_those_of_kinds(toy: ToyTexts) -> 
         cosines = vectors @ vectors.T - np.eye(ITEMS)
         gaps.append(cosines[same].mean() - cosines[~same].mean())
     assert gaps[1] > gaps[0] + 0.2
+
+
+def test_the_run_folder_it_is_written_into_is_an_encoder_for_the_loop(tmp_path: Path) -> None:
+    toy = ToyTexts(ToyTextsSettings(encoder="tiny"), "cpu")
+    tuned, folder = loop_encoder(toy, SMALL), export(toy, tmp_path, SMALL)
+    assert folder == tmp_path / "encoder"
+    expected = tuned.items(load_encoder("tiny", device="cpu").encode(toy.texts))
+    found = load_encoder(str(tmp_path), device="cpu", cache=False).encode(toy.texts)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert ToyTexts(ToyTextsSettings(encoder=str(tmp_path)), "cpu").view.vectors.shape == (ITEMS, 4)
 
 
 def test_only_train_raters_are_learnt_from(tmp_path: Any) -> None:
