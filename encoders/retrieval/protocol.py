@@ -63,7 +63,7 @@ class Index(Protocol):
         """
 
     def save(self, folder: Path | str) -> None:
-        """Write the index to a folder, for `encoders.retrieval.storing.load_index`.
+        """Write the index to a folder, for `encoders.retrieval.opening.load_index`.
 
         Raises:
             Failure: the folder cannot be written to.

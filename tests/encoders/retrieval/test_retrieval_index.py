@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from encoders import Failure, UsageError
 from encoders.retrieval.ann import FaissIndex, FaissSettings
 from encoders.retrieval.exact import ExactIndex
+from encoders.retrieval.opening import load_index
 from encoders.retrieval.protocol import Index
-from encoders.retrieval.storing import CONTENT, HEADER, load_index
+from encoders.retrieval.storing import CONTENT, HEADER
 
 KINDS = ("exact", "flat", "ivf", "hnsw")
 
