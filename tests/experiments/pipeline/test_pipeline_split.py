@@ -8,7 +8,9 @@ from toy_ratings import write_toy
 
 from envs.catalog import Ratings
 from envs.folder import load_folder
-from experiments.pipeline.loading import item_hashes, numbered_by_hash
+from experiments.pipeline.id_rungs import Constant
+from experiments.pipeline.loading import item_hashes, load_dataset, numbered_by_hash
+from experiments.pipeline.ranking import rank
 from experiments.pipeline.settings import PipelineSettings
 from experiments.pipeline.split import newest_first, newest_share
 from experiments.pipeline.task import Task, make_tasks
@@ -73,9 +75,17 @@ def test_what_was_seen_is_never_relevant(tasks: dict[str, Task]) -> None:
 
 def test_the_order_of_the_catalogue_says_nothing(tmp_path: Path) -> None:
     dataset = load_folder(write_toy(tmp_path / "toy"))
-    turned = numbered_by_hash(dataset)
+    turned = load_dataset(PipelineSettings(data=tmp_path / "toy"))
     hashes = item_hashes(turned.catalog.item_ids)
     assert (np.diff(hashes) > 0).all()
     ids, old = np.array(turned.catalog.item_ids), np.array(dataset.catalog.item_ids)
     assert (ids[turned.ratings.items] == old[dataset.ratings.items]).all()
     assert abs((hashes < 0.15).mean() - 0.15) < 0.1
+
+
+def test_a_ranking_leaves_out_what_was_seen_and_breaks_ties_by_number(tasks: dict[str, Task]) -> None:
+    for task in tasks.values():
+        top_TK = rank(Constant(np.zeros(len(task.texts), dtype=np.float32)), task)
+        for user, row in zip(task.users, top_TK, strict=True):
+            left = np.flatnonzero(task.ranked & (task.seen[user].toarray()[0] == 0))
+            assert row[row >= 0].tolist() == left[:100].tolist()
