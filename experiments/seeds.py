@@ -17,6 +17,10 @@ Purpose = Literal[
     "resampled runs",
     "random rung",
     "tuning",
+    "logged users",
+    "logged noise",
+    "logged slates",
+    "told likes",
 ]
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """What streams are for; the place of each goes into its seeds, so new ones are added at the end."""

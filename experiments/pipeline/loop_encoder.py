@@ -1,7 +1,8 @@
 """An encoder for the loop: fitted on what train users alone liked or clicked, chosen on validation users."""
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from envs.streams import Stream
 from envs.text.domain import TextDomain
 from envs.text.settings import WORLD
 from envs.text.world import HISTORY
+from experiments.seeds import derive_seed
 from experiments.sessions import play
 
 Ints = NDArray[np.int64]
@@ -35,7 +37,7 @@ FOUND = 30
 """Nearest items among which what else they liked should be: as many as an environment offers."""
 ROW = "row"
 """The entry of logged users with the number of each."""
-LOOP_TUNING = TuningSettings(loss="elsa", width=32, batch_size=128, validate_every=10, device="cpu")
+LOOP_TUNING = TuningSettings(loss="elsa", width=32, batch_size=128, validate_every=10)
 """As wide as what a view keeps of an encoder, so that nothing that was learnt is lost there."""
 
 
@@ -48,9 +50,9 @@ class LoopSettings:
     validation_users: int = 500
     """The same of the validation split, by whom the fit is stopped."""
     seed: int = 0
-    """Of users, slates and clicks logged."""
+    """Of users, noise and slates that are logged, and of the fit: a stream of its own for each."""
     tuning: TuningSettings = field(default_factory=lambda: LOOP_TUNING)
-    """Loss, towers and how they are fitted."""
+    """Loss, towers and how they are fitted; the seed of the fit follows from the one above."""
 
     def __post_init__(self) -> None:
         """Refuse numbers of users that log nothing."""
@@ -100,7 +102,7 @@ def loop_encoder(
     return tune(
         vectors_ND,
         histories,
-        settings.tuning,
+        replace(settings.tuning, seed=derive_seed(settings.seed, "tuning"), device=str(simulator.device)),
         validation=lambda tuned: recall(tuned.items(vectors_ND), log, settings.seed),
         watch=watch,
     )
@@ -121,12 +123,16 @@ def export(
         watch: as `loop_encoder`.
 
     Raises:
-        UsageError: as `loop_encoder`; an encoder that is no transformers model.
+        UsageError: as `loop_encoder`; an encoder that is no transformers model; the folder holds one already.
         Failure: the folder cannot be written to.
     """
+    if (out / EXPORTED).exists():
+        raise UsageError(f"{out / EXPORTED} exists, and runs may look through it; name another --out, or remove it")
     tuned = loop_encoder(simulator, settings, watch)
-    save_encoder(out / EXPORTED, load_encoder(simulator.settings.encoder, device=str(simulator.device)), tuned)
-    return out / EXPORTED
+    part = out / f"{EXPORTED}.part"  # so that a kill leaves no half of an encoder
+    shutil.rmtree(part, ignore_errors=True)
+    save_encoder(part, load_encoder(simulator.settings.encoder, device=str(simulator.device)), tuned)
+    return part.rename(out / EXPORTED)
 
 
 def log_of(simulator: TextDomain[Any], settings: LoopSettings) -> Log:
@@ -136,7 +142,7 @@ def log_of(simulator: TextDomain[Any], settings: LoopSettings) -> Log:
         train, validation = (preferences.liked[preferences.split[split]] for split in ("train", "validation"))
     else:
         train = clicks(simulator, "train", settings.train_users, settings.seed)
-        validation = clicks(simulator, "validation", settings.validation_users, settings.seed + 1)
+        validation = clicks(simulator, "validation", settings.validation_users, settings.seed)
     return Log(
         texts=(*simulator.texts, *simulator.view.words),
         num_items=len(simulator.texts),
@@ -155,9 +161,9 @@ def clicks(simulator: TextDomain[Any], split: Split, number: int, seed: int) -> 
         simulator: of a text domain.
         split: of the users.
         number: of users, one session each.
-        seed: of users, slates and noise.
+        seed: of users, slates and noise, a stream for each.
     """
-    generator = Stream(simulator.device).manual_seed(seed)
+    generator = Stream(simulator.device).manual_seed(derive_seed(seed, "logged users", split))
     users = simulator.sample_users(number, split, generator)
     rows: list[Tensor] = []
     items: list[Tensor] = []
@@ -169,8 +175,9 @@ def clicks(simulator: TextDomain[Any], split: Split, number: int, seed: int) -> 
         chances_BM = torch.rand(state["candidates"].shape, generator=slates, device=simulator.device)
         return top_k(simulator.open_alone(chances_BM, state), simulator.settings.slate_size)
 
-    slates = torch.Generator(simulator.device).manual_seed(seed)
-    play(simulator, users | {ROW: torch.arange(number, device=simulator.device)}, act, seed)
+    slates = Stream(simulator.device).manual_seed(derive_seed(seed, "logged slates", split))
+    noise_seed = derive_seed(seed, "logged noise", split)
+    play(simulator, users | {ROW: torch.arange(number, device=simulator.device)}, act, noise_seed)
     if simulator.view.words:
         rows.append(torch.arange(number, device=simulator.device))
         items.append(len(simulator.texts) + users[CLUSTER])
@@ -202,7 +209,7 @@ def recall(vectors_NE: Floats, log: Log, seed: int) -> float:
         log: what was logged.
         seed: of which likes are told.
     """
-    generator, number = np.random.default_rng(seed), log.num_items
+    generator, number = np.random.default_rng(derive_seed(seed, "told likes")), log.num_items
     items_NE = vectors_NE[:number] - vectors_NE[:number].mean(axis=0)
     items_NE /= np.maximum(np.linalg.norm(items_NE, axis=1, keepdims=True), 1e-12)
     words_PE = vectors_NE[number:] - vectors_NE[number:].mean(axis=0) if len(vectors_NE) > number else vectors_NE[:0]

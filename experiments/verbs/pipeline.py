@@ -4,12 +4,13 @@ import inspect
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from encoders.errors import Failure
+from encoders.tuning.settings import TuningSettings
 from experiments.pipeline.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class _Flags:
     settings: Annotated[PipelineSettings, tyro.conf.arg(name="")]
     env: str = ""
     """An environment over texts: instead of the ladder, tune an encoder for its loop on train users alone (their likes,
-    or clicks logged under random slates) and write it into OUT, which --encoder of other commands takes."""
+    or clicks logged under random slates) and write it into OUT, which --encoder of other commands takes. What you say
+    of --tuning holds; what you leave out is the ELSA loss, 32 numbers wide."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 def _export(env: str, settings: PipelineSettings) -> int:
     from experiments.config import build, simulator_class
     from experiments.names import canonical_encoder, canonical_env
-    from experiments.pipeline.loop_encoder import LoopSettings, export
+    from experiments.pipeline.loop_encoder import LOOP_TUNING, LoopSettings, export
     from experiments.progress import log_to_stderr, say
     from experiments.report.writing import check_out
 
@@ -54,7 +56,9 @@ def _export(env: str, settings: PipelineSettings) -> int:
     def watch(epoch: int, told: Mapping[str, float]) -> None:
         say(f"epoch {epoch}: " + " · ".join(f"{name} {value:.3f}" for name, value in told.items()))
 
-    folder = export(simulator, settings.out, LoopSettings(seed=settings.seed), watch)
+    usual, said = asdict(TuningSettings()), asdict(settings.tuning)
+    tuning = replace(LOOP_TUNING, **{name: value for name, value in said.items() if value != usual[name]})
+    folder = export(simulator, settings.out, LoopSettings(seed=settings.seed, tuning=tuning), watch)
     print(f"the encoder is in {folder}; slatelab train --env {env} --encoder {settings.out} looks through it")
     return 0
 

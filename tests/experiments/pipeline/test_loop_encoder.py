@@ -14,6 +14,7 @@ from encoders.tuning.settings import TuningSettings
 from envs.ratings import Ratings, RatingsSettings
 from envs.shop.settings import ShopSettings
 from envs.shop.simulator import Shop
+from envs.streams import Stream
 from experiments.checking.small_settings import write_shop
 from experiments.pipeline.loop_encoder import Log, LoopSettings, clicks, export, log_of, loop_encoder, recall
 
@@ -62,6 +63,27 @@ def test_the_run_folder_it_is_written_into_is_an_encoder_for_the_loop(tmp_path: 
     found = load_encoder(str(tmp_path), device="cpu", cache=False).encode(toy.texts)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert ToyTexts(ToyTextsSettings(encoder=str(tmp_path)), "cpu").view.vectors.shape == (ITEMS, 4)
+
+
+def test_an_encoder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    toy = ToyTexts(ToyTextsSettings(encoder="tiny"), "cpu")
+    (tmp_path / "encoder.part").mkdir()  # what a kill leaves is no hindrance
+    (tmp_path / "encoder.part" / "half").write_text("")
+    export(toy, tmp_path, SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]
+    assert not (tmp_path / "encoder" / "half").exists()
+    with pytest.raises(UsageError, match="exists"):
+        export(toy, tmp_path, SMALL)
+
+
+def test_users_noise_and_slates_are_streams_of_their_own(toy: ToyTexts, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    plain = Stream.manual_seed
+    monkeypatch.setattr(Stream, "manual_seed", lambda self, seed: (seeds.append(seed), plain(self, seed))[1])
+    clicks(toy, "train", 5, 0)
+    clicks(toy, "validation", 5, 0)
+    assert len(seeds) == 6
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_only_train_raters_are_learnt_from(tmp_path: Any) -> None:
