@@ -21,7 +21,7 @@ from experiments.pipeline.estimates import Estimates, estimates
 from experiments.pipeline.folder import PipelineFolder
 from experiments.pipeline.ladder import BASELINES, RETRIEVERS, rungs_asked
 from experiments.pipeline.loading import least_like, load_dataset
-from experiments.pipeline.page import ladder_page
+from experiments.pipeline.page import described, ladder_page
 from experiments.pipeline.rung import Rung
 from experiments.pipeline.settings import PipelineSettings
 from experiments.pipeline.stages import Result, measured
@@ -146,17 +146,11 @@ def _climb_all(
                 tell(f"{head}: failed: {error}")
                 continue
             took = "was done before" if before else duration(result.cost.seconds)
-            tell(f"{head}: {described(result.choice)}inner nDCG@100 {result.value:.3f} · {took}")
+            words = " · ".join([*described(result.choice), f"inner nDCG@100 {result.value:.3f}", took])
+            tell(f"{head}: {words}")
         ladder.results[scenario], ladder.failed[scenario] = climb.results, failed
         ladder.rungs[scenario], ladder.paired[scenario] = estimates(climb.results, BASELINES, scenario, settings.seed)
     tell(f"{count} rungs in {duration(time.monotonic() - start)}")
-
-
-def described(choice: Mapping[str, Any]) -> str:
-    """Return settings in words, with a mark behind them; nothing where there are none."""
-    return "".join(
-        f"{name} {value:g} · " if isinstance(value, float) else f"{name} {value} · " for name, value in choice.items()
-    )
 
 
 def _write(ladder: Ladder, folder: PipelineFolder) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from encoders import load_encoder
 from encoders.errors import UsageError
 from encoders.loading import EXPORTED
+from encoders.retrieval.protocol import unit_rows
 from encoders.tuning.fitting import tune
 from encoders.tuning.histories import Histories
 from encoders.tuning.saving import save_encoder
@@ -210,8 +211,7 @@ def recall(vectors_NE: Floats, log: Log, seed: int) -> float:
         seed: of which likes are told.
     """
     generator, number = np.random.default_rng(derive_seed(seed, "told likes")), log.num_items
-    items_NE = vectors_NE[:number] - vectors_NE[:number].mean(axis=0)
-    items_NE /= np.maximum(np.linalg.norm(items_NE, axis=1, keepdims=True), 1e-12)
+    items_NE = unit_rows(vectors_NE[:number] - vectors_NE[:number].mean(axis=0))
     words_PE = vectors_NE[number:] - vectors_NE[number:].mean(axis=0) if len(vectors_NE) > number else vectors_NE[:0]
     shares = []
     for row_L in log.validation:

@@ -80,6 +80,11 @@ def ladder_page(plain: Plain) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def described(choice: Mapping[str, Any]) -> list[str]:
+    """Return chosen settings in words."""
+    return [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in choice.items()]
+
+
 COSTS = ("stage", "settings", "seconds", "peak memory (MiB)", "trained parameters")
 
 
@@ -88,9 +93,7 @@ def _costs(plain: Plain) -> list[tuple[str, ...]]:
     for stage, cost in plain["costs"].items():
         scenario, _, rung = stage.partition("/")
         choice = plain["chosen"].get(rung, {}).get(scenario, {"settings": {}})["settings"]
-        words = ", ".join(
-            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in choice.items()
-        )
+        words = ", ".join(described(choice))
         figures = (f"{cost['seconds']:.1f}", f"{cost['peak_memory_mib']:,.0f}", f"{cost['parameters']:,}")
         lines.append((stage.replace("/", " "), words, *figures))
     return lines

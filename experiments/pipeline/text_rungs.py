@@ -9,6 +9,7 @@ from scipy import sparse
 
 from encoders.errors import UsageError
 from encoders.retrieval.augmented import with_popularity
+from encoders.retrieval.protocol import unit_rows
 from experiments.pipeline.rung import Rung, Setting
 from experiments.pipeline.task import Task
 
@@ -41,16 +42,9 @@ class Terms:
         return found
 
 
-def units(vectors: npt.NDArray[Any]) -> Floats:
-    """Scale rows to unit length; a row of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Floats = (vectors / np.where(lengths > 0, lengths, 1.0)).astype(np.float32)
-    return scaled
-
-
 def mean_profiles(items_NE: Floats, likes_UN: Any) -> Floats:
     """Return the direction of the mean of what each user liked, float32 (U, E); zeros for who liked nothing."""
-    return units(np.asarray(likes_UN @ items_NE))
+    return unit_rows(np.asarray(likes_UN @ items_NE))
 
 
 def bm25_weights(counts_NV: Any, saturation: float, length_weight: float) -> Any:
@@ -91,12 +85,12 @@ def whitening(vectors_ND: Floats, known_N: npt.NDArray[np.bool_], components: in
     spread_D, directions_DD = np.linalg.eigh(np.cov(known_KD - centre_D, rowvar=False))
     kept = np.argsort(-spread_D)[: min(components, len(known_KD) - 1)]
     scales_E = np.maximum(spread_D[kept], 1e-9 * spread_D.max()) ** -power
-    return units((vectors_ND - centre_D) @ (directions_DD[:, kept] * scales_E))
+    return unit_rows((vectors_ND - centre_D) @ (directions_DD[:, kept] * scales_E))
 
 
 def centred(task: Task) -> Floats:
     """Return the frozen vectors without what all known ones have in common, unit rows (N, D)."""
-    return units(task.vectors - task.vectors[task.known].mean(axis=0))
+    return unit_rows(task.vectors - task.vectors[task.known].mean(axis=0))
 
 
 def _bm25(task: Task, setting: Setting) -> Terms:

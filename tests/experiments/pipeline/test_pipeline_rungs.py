@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from encoders.retrieval.protocol import unit_rows
 from experiments.pipeline.hybrid import standard
 from experiments.pipeline.id_rungs import Chance, ease_scores, item_similarities
-from experiments.pipeline.text_rungs import Profiles, Terms, bm25_weights, units, whitening
+from experiments.pipeline.text_rungs import Profiles, Terms, bm25_weights, whitening
 
 LIKES = sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 1], [0, 0, 1.0]], dtype=np.float32))
 
@@ -69,5 +70,8 @@ def test_standard_scores_of_equal_ones_are_zero() -> None:
 
 
 def test_a_user_who_liked_nothing_has_no_direction() -> None:
-    assert units(np.array([[0.0, 0.0], [3.0, 4.0]])).tolist() == [[0.0, 0.0], [0.6000000238418579, 0.800000011920929]]
+    assert unit_rows(np.array([[0.0, 0.0], [3.0, 4.0]])).tolist() == [
+        [0.0, 0.0],
+        [0.6000000238418579, 0.800000011920929],
+    ]
     assert Profiles(np.eye(2, dtype=np.float32), np.zeros((1, 2), dtype=np.float32)).scores(np.array([0])).sum() == 0
