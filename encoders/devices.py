@@ -1,5 +1,7 @@
 """Which device a name means, and what may be done there without waiting for it."""
 
+import os
+
 import torch
 
 from encoders.errors import UsageError
@@ -29,3 +31,12 @@ def resolve_device(device: str) -> torch.device:
 def may_look(device: torch.device) -> bool:
     """Tell whether to look into tensors on a device: on a GPU the host would have to wait for it."""
     return device.type == "cpu"
+
+
+def prefer_one_thread() -> None:
+    """Let torch use one CPU thread, unless ``OMP_NUM_THREADS`` says how many.
+
+    A step of learning is many small operations; sharing each out costs more than it brings.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)

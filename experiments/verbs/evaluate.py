@@ -41,6 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(flags: EvaluateFlags) -> int:
+    from encoders.devices import prefer_one_thread
     from encoders.errors import UsageError
     from experiments.evaluation import PANEL_SEED, Panel
     from experiments.locking import locked
@@ -51,6 +52,7 @@ def _evaluate(flags: EvaluateFlags) -> int:
     if flags.users is not None and flags.users < 2:
         raise UsageError(f"users is {flags.users}; an interval needs at least 2")
     log_to_stderr()
+    prefer_one_thread()
     run = load(flags.run, flags.device, flags.data, flags.encoder, trust=flags.trust)
     total = run.settings.train.num_steps * run.settings.train.num_users
     if run.user_steps < total:

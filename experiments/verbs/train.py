@@ -11,6 +11,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _train(parsed: TrainArguments) -> int:
+    from encoders.devices import prefer_one_thread
     from experiments.folder import RunFolder, default_folder
     from experiments.progress import log_to_stderr, say
     from experiments.run import Run
@@ -19,6 +20,7 @@ def _train(parsed: TrainArguments) -> int:
     from experiments.verbs.tables import print_evaluation
 
     log_to_stderr()
+    prefer_one_thread()
     resumed = parsed.flags.resume
     folder = default_folder(parsed.run) if resumed is None else RunFolder(resumed)
     if resumed is not None and folder.summary.is_file():
